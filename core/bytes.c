@@ -1,0 +1,186 @@
+#include "core/bytes.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <utf8proc.h>
+
+#include "core/mem.h"
+
+struct im_bytes *im_bytes_new(const void *data, size_t len)
+{
+    assert(len <= UINT32_MAX);
+    struct im_bytes *b = im_alloc(sizeof *b + len);
+    atomic_init(&b->refs, 1);
+    b->len = (uint32_t)len;
+    if (len > 0)
+        memcpy(b->data, data, len);
+    return b;
+}
+
+struct im_bytes *im_bytes_hold(struct im_bytes *b)
+{
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    return b;
+}
+
+void im_bytes_drop(struct im_bytes **b)
+{
+    struct im_bytes *old = *b;
+    *b = NULL;
+    if (old && atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) == 1)
+        free(old);
+}
+
+static void reserve(struct im_out *out, size_t more)
+{
+    if (out->len + more <= out->cap)
+        return;
+    size_t cap = out->cap ? out->cap : 128;
+    while (cap < out->len + more)
+        cap *= 2;
+    out->bytes = im_realloc(out->bytes, sizeof *out->bytes + cap);
+    out->cap = cap;
+}
+
+void im_out_put(struct im_out *out, const void *data, size_t len)
+{
+    if (len == 0)
+        return;
+    reserve(out, len);
+    memcpy(out->bytes->data + out->len, data, len);
+    out->len += len;
+}
+
+void im_out_str(struct im_out *out, const char *s)
+{
+    im_out_put(out, s, strlen(s));
+}
+
+void im_out_char(struct im_out *out, char c)
+{
+    im_out_put(out, &c, 1);
+}
+
+void im_out_u64(struct im_out *out, uint64_t n)
+{
+    char digits[20];
+    size_t i = sizeof digits;
+    do
+        digits[--i] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    im_out_put(out, digits + i, sizeof digits - i);
+}
+
+void im_out_i64(struct im_out *out, int64_t n)
+{
+    if (n < 0)
+        im_out_char(out, '-');
+    im_out_u64(out, n < 0 ? -(uint64_t)n : (uint64_t)n);
+}
+
+/* RFC 8259, 7: what must be escaped; DEL and above pass as they are. */
+static const char *json_escape(unsigned char c, char buffer[8])
+{
+    switch (c) {
+    case '"':
+        return "\\\"";
+    case '\\':
+        return "\\\\";
+    case '\n':
+        return "\\n";
+    case '\r':
+        return "\\r";
+    case '\t':
+        return "\\t";
+    default:
+        snprintf(buffer, 8, "\\u%04x", c);
+        return buffer;
+    }
+}
+
+void im_out_json(struct im_out *out, struct im_str s)
+{
+    reserve(out, s.len + 2);
+    im_out_char(out, '"');
+    size_t start = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        char buffer[8];
+        im_out_put(out, s.p + start, i - start);
+        im_out_str(out, json_escape(c, buffer));
+        start = i + 1;
+    }
+    im_out_put(out, s.p + start, s.len - start);
+    im_out_char(out, '"');
+}
+
+/* Could this code point steer a terminal or reorder what stands around it? */
+static bool unsafe_point(utf8proc_int32_t c, bool lines)
+{
+    if (c == '\n')
+        return !lines;
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f || c == 0x2028 ||
+           c == 0x2029 || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+void im_out_safe(struct im_out *out, struct im_str s, bool lines)
+{
+    size_t i = 0;
+    while (i < s.len) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c >= 0x20 && c < 0x7f) {
+            im_out_char(out, s.p[i++]);
+            continue;
+        }
+        utf8proc_int32_t point;
+        utf8proc_ssize_t n = utf8proc_iterate((const uint8_t *)s.p + i, (utf8proc_ssize_t)(s.len - i), &point);
+        if (n <= 0)
+            im_out_printf(out, "\\x%02x", c), n = 1;
+        else if (!unsafe_point(point, lines))
+            im_out_put(out, s.p + i, (size_t)n);
+        else
+            im_out_printf(out, point < 0x80 ? "\\x%02x" : "\\u{%04x}", (unsigned)point);
+        i += (size_t)n;
+    }
+}
+
+void im_out_printf(struct im_out *out, const char *format, ...)
+{
+    char buffer[256];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(buffer, sizeof buffer, format, args);
+    va_end(args);
+    assert(n >= 0);
+    if ((size_t)n < sizeof buffer) {
+        im_out_put(out, buffer, (size_t)n);
+        return;
+    }
+    reserve(out, (size_t)n + 1);
+    va_start(args, format);
+    vsnprintf((char *)out->bytes->data + out->len, (size_t)n + 1, format, args);
+    va_end(args);
+    out->len += (size_t)n;
+}
+
+struct im_bytes *im_out_take(struct im_out *out)
+{
+    reserve(out, 1);
+    struct im_bytes *b = out->bytes;
+    assert(out->len <= UINT32_MAX);
+    atomic_init(&b->refs, 1);
+    b->len = (uint32_t)out->len;
+    *out = (struct im_out){0};
+    return b;
+}
+
+void im_out_clear(struct im_out *out)
+{
+    free(out->bytes);
+    *out = (struct im_out){0};
+}

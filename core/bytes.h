@@ -1,0 +1,44 @@
+#ifndef IM_CORE_BYTES_H
+#define IM_CORE_BYTES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "core/str.h"
+
+/* Immutable, reference-counted bytes: an encoded message that any number of links share. Counting is atomic, so
+ * references may be held and dropped on any thread. */
+struct im_bytes {
+    atomic_uint refs;
+    uint32_t len;
+    uint8_t data[];
+};
+
+struct im_bytes *im_bytes_new(const void *data, size_t len); /* one reference, the caller's */
+struct im_bytes *im_bytes_hold(struct im_bytes *b);          /* returns b */
+void im_bytes_drop(struct im_bytes **b);                     /* sets *b to NULL; *b may be NULL */
+
+/* A growing buffer that becomes im_bytes without a copy. Zero-initialise; im_out_take() or im_out_clear() ends it. */
+struct im_out {
+    struct im_bytes *bytes;
+    size_t len, cap;
+};
+
+void im_out_put(struct im_out *out, const void *data, size_t len);
+void im_out_str(struct im_out *out, const char *s);
+void im_out_char(struct im_out *out, char c);
+void im_out_u64(struct im_out *out, uint64_t n);
+void im_out_i64(struct im_out *out, int64_t n);
+/* A JSON string with its quotes. s must be valid UTF-8. */
+void im_out_json(struct im_out *out, struct im_str s);
+/* Text made safe for a terminal: C0, C1, DEL and bidi controls as \xNN or \u{NNNN}; with lines = false also LF. */
+void im_out_safe(struct im_out *out, struct im_str s, bool lines);
+void im_out_printf(struct im_out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct im_bytes *im_out_take(struct im_out *out); /* one reference, the caller's; out is empty again */
+void im_out_clear(struct im_out *out);
+static inline const char *im_out_data(const struct im_out *out)
+{
+    return out->bytes ? (const char *)out->bytes->data : "";
+}
+
+#endif

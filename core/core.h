@@ -1,0 +1,86 @@
+#ifndef IM_CORE_CORE_H
+#define IM_CORE_CORE_H
+
+#include "core/config.h"
+#include "core/counters.h"
+#include "core/hash.h"
+#include "core/log.h"
+#include "core/store.h"
+#include "core/transport.h"
+
+/* The messaging core: a deterministic state machine. Commands, ticks and store completions go in; sends, appends and
+ * closes come out. It has no thread, clock, socket, file or randomness of its own; all calls come from one thread. */
+struct im_core;
+
+struct im_core_options {
+    const struct im_config *config; /* lives until replaced by im_core_configure() */
+    struct im_store *store;         /* drained by the owner, closed after the core */
+    struct im_counters *counters;
+    struct im_log *log; /* may be NULL */
+    uint8_t hash_key[IM_HASH_KEY_BYTES];
+};
+
+struct im_core *im_core_new(const struct im_core_options *);
+/* Every link must be closed and every store operation done. */
+void im_core_free(struct im_core **);
+void im_core_configure(struct im_core *, const struct im_config *);
+
+/* Tells the time: before up-calls of a turn. wall_ms since 1970 (may jump), mono_ms from any start (never goes back).
+ */
+void im_core_time(struct im_core *, int64_t wall_ms, uint64_t mono_ms, int utc_offset_s);
+/* Deadlines, rates, and cursors to be written; call about every IM_TICK_MS. */
+#define IM_TICK_MS 100
+void im_core_tick(struct im_core *);
+
+/* Up-calls of the transports. */
+
+/* A link is there. Refusal gives the reason; the link then never reaches the core. */
+enum im_reason im_core_opened(struct im_core *, struct im_link *, const struct im_link_info *);
+/* One message as it came: decodes it in the link's dialect and acts. */
+void im_core_input(struct im_core *, struct im_link *, struct im_str message);
+/* A command the transport made itself (a login from the URL). Clears it. */
+void im_core_command(struct im_core *, struct im_link *, struct im_command *);
+/* The peer will send no more; what it asked is still answered, then the link is closed with IM_BYE. */
+void im_core_input_end(struct im_core *, struct im_link *);
+/* The link's queue fell to or under low water. Comes at some time after every send() that put bytes in the queue, once
+ * they have left. */
+void im_core_writable(struct im_core *, struct im_link *);
+/* The link is gone: exactly once, the last call for it. */
+void im_core_closed(struct im_core *, struct im_link *, enum im_reason);
+
+/* Administration. */
+
+struct im_online {
+    uint64_t users, sessions; /* logged in; counted, not remembered */
+};
+void im_core_online(const struct im_core *, struct im_online *);
+
+/* A session as administration sees it; views are valid during the callback. */
+struct im_session_view {
+    uint64_t id;
+    struct im_str user;   /* absent before login */
+    struct im_str device; /* "" for the default */
+    const char *transport, *state, *dialect;
+    struct im_str address, agent;
+    bool tls;
+    uint64_t age_ms, idle_ms;
+    uint64_t pos;    /* sent up to here */
+    uint64_t cursor; /* known to have reached the peer */
+    uint64_t queued; /* bytes waiting to leave */
+};
+/* All links, logged in or not; return false from each() to stop. */
+void im_core_sessions(const struct im_core *, bool (*each)(void *arg, const struct im_session_view *), void *arg);
+
+/* Close one session, or all of a user. Returns how many were closed. */
+size_t im_core_kick_session(struct im_core *, uint64_t id);
+size_t im_core_kick_user(struct im_core *, struct im_str user);
+
+/* Tells every session to come back (bye, spread over spread_ms), and closes it once what it asked is answered. New
+ * links are refused with IM_DRAIN. im_core_idle(): no link and no store operation is left. */
+void im_core_drain(struct im_core *, uint64_t spread_ms);
+bool im_core_idle(const struct im_core *);
+
+/* Is every derived figure equal to a recount, every list sound? For tests; aborts with a message if not. */
+void im_core_check(const struct im_core *);
+
+#endif

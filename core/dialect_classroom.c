@@ -1,0 +1,60 @@
+#include "core/dialect.h"
+
+/* The classroom chat: a frame in is a message to the peer named in the URL, a frame out is a message's bare text. */
+
+static enum im_reason decode(struct im_link *link, struct im_str message, struct im_command *cmd,
+                             struct im_error *error)
+{
+    if (message.len == 0)
+        return IM_OK;
+    if (!im_str_utf8(message))
+        return im_fail(error, IM_BAD_UTF8, "the message is not valid UTF-8");
+    cmd->op = IM_OP_SEND;
+    cmd->id = IM_DIALECT_ID;
+    cmd->have = IM_BIT(to) | IM_BIT(text);
+    cmd->to = im_name_text(link->target);
+    cmd->text = message;
+    return IM_OK;
+}
+
+static void make_bare(struct im_out *out, const struct im_event *e, bool own, const void *arg)
+{
+    (void)own, (void)arg;
+    im_out_put(out, e->msg.body.p, e->msg.body.len);
+}
+
+static void make_named(struct im_out *out, const struct im_event *e, bool own, const void *arg)
+{
+    im_out_put(out, e->msg.from.p, e->msg.from.len);
+    im_out_str(out, ": ");
+    make_bare(out, e, own, arg);
+}
+
+static struct im_bytes *plain(struct im_str text)
+{
+    return im_bytes_new(text.p, text.len);
+}
+
+static struct im_bytes *encode(struct im_link *link, struct im_event *e, bool own)
+{
+    switch (e->type) {
+    case IM_EV_MSG:
+        if (own)
+            return NULL;
+        if (im_str_eq(e->msg.from_key, im_name_key(link->target)))
+            return im_dialect_cached(e, IM_FORM_BARE, own, make_bare, NULL);
+        return im_dialect_cached(e, IM_FORM_NAMED, own, make_named, NULL);
+    case IM_EV_OK:
+        if (e->reply.op == IM_OP_SEND && !e->reply.send.online)
+            return plain(IM_STR("对方不在线"));
+        return NULL;
+    case IM_EV_ERR:
+        return plain(im_str(im_reason_info(e->reply.err.reason)->text[IM_ZH]));
+    case IM_EV_NOTICE:
+        return plain(e->notice.text);
+    default:
+        return NULL;
+    }
+}
+
+const struct im_dialect im_dialect_classroom = {"classroom", decode, encode};

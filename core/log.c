@@ -1,0 +1,135 @@
+#include <stdlib.h>
+
+#include "core/private.h"
+
+/* The log read at a session's pace, and the events just committed. */
+
+struct since_request {
+    struct im_store_since op;
+    struct im_core *core;
+    uint64_t session;
+};
+
+bool im_session_caught_up(const struct im_session *s)
+{
+    return s->sent_pos >= s->goal_pos && s->sent_pos >= s->user->head_pos;
+}
+
+static void note_own_send(struct im_session *s, uint64_t pos)
+{
+    if (s->own_sends == NULL)
+        s->own_sends = im_alloc(IM_OWN_SENDS_MAX * sizeof *s->own_sends);
+    if (s->own_send_count < IM_OWN_SENDS_MAX)
+        s->own_sends[s->own_send_count++] = pos;
+}
+
+static void forget_own_sends(struct im_session *s)
+{
+    free(s->own_sends);
+    s->own_sends = NULL;
+    s->own_send_count = 0;
+}
+
+static bool sent_here(const struct im_session *s, uint64_t pos)
+{
+    for (size_t i = 0; i < s->own_send_count; i++)
+        if (s->own_sends[i] == pos)
+            return true;
+    return false;
+}
+
+static void deliver_read(struct im_core *core, struct im_session *s, struct im_store_since *op)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        if (sent_here(s, op->events[i]->msg.pos))
+            continue;
+        bool own = im_str_eq(op->events[i]->msg.from_key, im_name_key(&s->user->name));
+        im_session_send(s, im_event_hold(op->events[i]), own);
+    }
+    core->counters->n[IM_C_DELIVERED] += op->count;
+    core->counters->n[IM_C_REPLAYED] += op->count;
+    s->sent_pos = op->upto;
+    if (im_session_caught_up(s)) {
+        im_session_state_set(core, s, IM_SESSION_LIVE);
+        forget_own_sends(s);
+    }
+}
+
+static void since_done(struct im_store_op *op)
+{
+    struct since_request *r = op->owner;
+    struct im_core *core = r->core;
+    struct im_session *s = im_session_find(core, r->session);
+    core->pending_ops--;
+    if (s && !im_session_closing(s)) {
+        s->reading = false;
+        if (op->status == IM_OK) {
+            deliver_read(core, s, &r->op);
+            im_session_review(core, s);
+        } else {
+            im_session_end(core, s, op->status, false);
+        }
+    }
+    for (size_t i = 0; i < r->op.count; i++)
+        im_event_drop(&r->op.events[i]);
+    free(r->op.events);
+    free(r);
+}
+
+void im_read_on(struct im_core *core, struct im_session *s)
+{
+    const struct im_name *name = &s->user->name;
+    struct since_request *r = im_zalloc(sizeof *r + name->key_len);
+    char *key = (char *)(r + 1);
+    memcpy(key, name->key, name->key_len);
+    r->core = core;
+    r->session = s->id;
+    r->op = (struct im_store_since){
+        .op = {.kind = IM_STORE_SINCE, .done = since_done, .owner = r},
+        .key = {key, name->key_len},
+        .after = s->sent_pos,
+        .limit = (uint32_t)core->config->replay,
+        .bytes = (uint32_t)core->config->replay_bytes,
+    };
+    s->reading = true;
+    core->pending_ops++;
+    im_store_submit(core->store, &r->op.op);
+}
+
+static void deliver_live(struct im_core *core, struct im_session *s, struct im_event *e, bool own, uint64_t origin)
+{
+    if (s->state == IM_SESSION_BEHIND && s->id == origin)
+        note_own_send(s, e->msg.pos);
+    if (s->state != IM_SESSION_LIVE || e->msg.pos <= s->sent_pos)
+        return;
+    if (s->id != origin) {
+        if (s->link->ops->queued(s->link) > core->config->queue_soft_bytes) {
+            im_session_state_set(core, s, IM_SESSION_BEHIND);
+            core->counters->n[IM_C_FELL_BEHIND]++;
+            return;
+        }
+        im_session_send(s, im_event_hold(e), own);
+        core->counters->n[IM_C_DELIVERED]++;
+    }
+    s->sent_pos = e->msg.pos;
+}
+
+static void route_to(struct im_core *core, struct im_user *user, struct im_event *e, bool own, uint64_t origin)
+{
+    if (user == NULL)
+        return;
+    if (user->head_pos < e->msg.pos)
+        user->head_pos = e->msg.pos;
+    struct im_session *s;
+    DL_FOREACH2(user->sessions, s, user_next)
+    {
+        deliver_live(core, s, e, own, origin);
+    }
+}
+
+void im_route(struct im_core *core, struct im_event *e, uint64_t origin)
+{
+    route_to(core, im_user_find(core, e->msg.from_key), e, true, origin);
+    if (!im_str_eq(e->msg.from_key, e->msg.to_key))
+        route_to(core, im_user_find(core, e->msg.to_key), e, false, origin);
+}

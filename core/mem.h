@@ -1,0 +1,14 @@
+#ifndef IM_CORE_MEM_H
+#define IM_CORE_MEM_H
+
+#include <stddef.h>
+
+/* Allocation that never returns NULL. What peers can make the server hold is bounded by configuration (`limits`),
+ * so running out of memory is the machine's failure, not a peer's: the process aborts and the log recovers at boot.
+ * Release with free(). See doc/why/memory.md. */
+void *im_alloc(size_t size);                 /* uninitialised */
+void *im_zalloc(size_t size);                /* zeroed */
+void *im_realloc(void *old, size_t size);    /* old may be NULL */
+char *im_strndup(const char *s, size_t len); /* NUL-terminated copy of len bytes */
+
+#endif

@@ -1,0 +1,32 @@
+#ifndef IM_CORE_NAME_H
+#define IM_CORE_NAME_H
+
+#include "core/reason.h"
+#include "core/str.h"
+
+#define IM_NAME_POINTS_MAX 32
+#define IM_NAME_BYTES_MAX  (IM_NAME_POINTS_MAX * 4)
+#define IM_KEY_BYTES_MAX   (IM_NAME_BYTES_MAX * 3)
+
+/* A user's id (喵喵号) or a group's name without its '#': 1 to 32 code points, letters, marks and digits of any
+ * script plus '.', '_' and '-'. `text` is NFC as the owner writes it; `key` is case-folded, and two ids are the same
+ * user exactly when their keys are equal bytes. Both NUL-terminated. */
+struct im_name {
+    uint16_t text_len, key_len;
+    char text[IM_NAME_BYTES_MAX + 1];
+    char key[IM_KEY_BYTES_MAX + 1];
+};
+
+/* Returns IM_OK or IM_BAD_ID; the detail says what is wrong. error may be NULL. */
+enum im_reason im_name_parse(struct im_str in, struct im_name *out, struct im_error *error);
+
+static inline struct im_str im_name_text(const struct im_name *n)
+{
+    return (struct im_str){n->text, n->text_len};
+}
+static inline struct im_str im_name_key(const struct im_name *n)
+{
+    return (struct im_str){n->key, n->key_len};
+}
+
+#endif

@@ -1,0 +1,298 @@
+#include <stdlib.h>
+
+#include "core/private.h"
+
+struct im_session *im_session_find(struct im_core *core, uint64_t id)
+{
+    struct im_session *s;
+    unsigned hash = im_hash(core->hash_key, &id, sizeof id);
+    HASH_FIND_BYHASHVALUE(hh, core->sessions, &id, sizeof id, hash, s);
+    return s;
+}
+
+bool im_session_closing(const struct im_session *s)
+{
+    return s->state == IM_SESSION_CLOSING;
+}
+
+const char *im_session_state_name(enum im_session_state state)
+{
+    static const char *const names[] = {"open", "logging_in", "behind", "live", "closing"};
+    return names[state];
+}
+
+void im_session_state_set(struct im_core *core, struct im_session *s, enum im_session_state state)
+{
+    IM_LOG(core->log, IM_LOG_DEBUG, "session", "state", IM_KN("session", (int64_t)s->id),
+           IM_KS("from", im_session_state_name(s->state)), IM_KS("to", im_session_state_name(state)));
+    s->state = state;
+}
+
+void im_session_send(struct im_session *s, struct im_event *e, bool own)
+{
+    if (im_session_closing(s))
+        im_event_drop(&e);
+    else
+        s->link->ops->send(s->link, e, own);
+}
+
+void im_session_err(struct im_core *core, struct im_session *s, enum im_op op, struct im_str id, enum im_reason reason,
+                    const char *detail, uint64_t after_ms)
+{
+    core->counters->refused[reason]++;
+    im_session_send(s, im_event_err(op, id, reason, im_str(detail), after_ms), false);
+}
+
+/* The token bucket, in thousandths of a message: `rate` per second up to `burst`. */
+static void refill(const struct im_core *core, struct im_session *s)
+{
+    uint64_t full = core->config->burst * 1000;
+    uint64_t more = (core->mono_ms - s->tokens_ms) * core->config->rate;
+    s->tokens_ms = core->mono_ms;
+    s->tokens_milli = more > full - s->tokens_milli ? full : s->tokens_milli + more;
+}
+
+static void take_token(struct im_core *core, struct im_session *s)
+{
+    if (core->config->rate == 0)
+        return;
+    if (s->tokens_milli > core->config->burst * 1000)
+        s->tokens_milli = core->config->burst * 1000;
+    refill(core, s);
+    s->tokens_milli -= s->tokens_milli < 1000 ? s->tokens_milli : 1000;
+    if (s->tokens_milli < 1000 && !s->out_of_rate) {
+        s->out_of_rate = true;
+        DL_APPEND2(core->throttled, s, rate_prev, rate_next);
+    }
+}
+
+static void unthrottle(struct im_core *core, struct im_session *s)
+{
+    if (s->out_of_rate)
+        DL_DELETE2(core->throttled, s, rate_prev, rate_next);
+    s->out_of_rate = false;
+}
+
+/* Backpressure: why reading should stop now. */
+static bool should_hold(const struct im_core *core, const struct im_session *s)
+{
+    return s->ending || s->state == IM_SESSION_LOGGING_IN || s->out_of_rate || s->inflight >= core->config->inflight ||
+           s->link->ops->queued(s->link) > core->config->queue_soft_bytes;
+}
+
+static void review_hold(struct im_core *core, struct im_session *s)
+{
+    bool hold = should_hold(core, s);
+    if (hold == s->held)
+        return;
+    s->held = hold;
+    core->counters->n[IM_C_HELD] += hold;
+    s->link->ops->hold(s->link, hold);
+}
+
+static bool may_end(const struct im_session *s)
+{
+    return s->ending && s->inflight == 0 && !(s->end_when_live && s->state == IM_SESSION_BEHIND) &&
+           s->link->ops->queued(s->link) == 0;
+}
+
+void im_session_review(struct im_core *core, struct im_session *s)
+{
+    if (im_session_closing(s))
+        return;
+    if (s->user && s->cursor == &s->user->cursor && s->link->ops->queued(s->link) == 0)
+        im_cursor_advance(core, s->cursor, s->sent_pos);
+    if (may_end(s)) {
+        im_session_end(core, s, s->end_reason, false);
+        return;
+    }
+    review_hold(core, s);
+    if (s->state == IM_SESSION_BEHIND && !s->reading &&
+        s->link->ops->queued(s->link) <= core->config->queue_soft_bytes / 4)
+        im_read_on(core, s);
+}
+
+static void say_bye(struct im_core *core, struct im_session *s, enum im_reason reason)
+{
+    if (reason == IM_BYE)
+        return; /* the peer's own wish, already answered */
+    bool reconnect = im_reason_info(reason)->retry;
+    uint64_t after = 0;
+    if (reason == IM_DRAIN && core->drain_spread_ms > 0) /* spread by id: no randomness in here */
+        after = im_hash(core->hash_key, &s->id, sizeof s->id) % core->drain_spread_ms;
+    im_session_send(s, im_event_bye(reason, reconnect, after), false);
+}
+
+/* Takes the session out of everything but the list of links: its user is not online through it any more. */
+static void detach(struct im_core *core, struct im_session *s, enum im_reason reason)
+{
+    IM_LOG(core->log, IM_LOG_INFO, "session", "ended", IM_KN("session", (int64_t)s->id),
+           IM_KV("user", s->user ? im_name_text(&s->user->name) : IM_STR("")), IM_KS("transport", s->transport),
+           IM_KS("address", s->address), IM_KS("reason", im_reason_name(reason)));
+    unthrottle(core, s);
+    im_watch_set(core, s, NULL, 0);
+    if (s->user) {
+        im_cursor_flush(core, s->cursor);
+        s->cursor = NULL;
+        im_user_leave(core, s);
+    } else {
+        DL_DELETE2(core->logins, s, login_prev, login_next);
+    }
+    im_session_state_set(core, s, IM_SESSION_CLOSING);
+}
+
+void im_session_end(struct im_core *core, struct im_session *s, enum im_reason reason, bool when_answered)
+{
+    if (im_session_closing(s))
+        return;
+    if (!when_answered) {
+        say_bye(core, s, reason);
+        detach(core, s, reason);
+        s->link->ops->close(s->link, reason);
+        return;
+    }
+    if (!s->ending) {
+        s->ending = true;
+        s->end_reason = reason;
+    }
+    im_session_review(core, s);
+}
+
+enum im_reason im_core_opened(struct im_core *core, struct im_link *link, const struct im_link_info *info)
+{
+    if (core->draining) {
+        core->counters->refused[IM_DRAIN]++;
+        return IM_DRAIN;
+    }
+    struct im_session *s = im_zalloc(sizeof *s);
+    s->id = ++core->last_session_id;
+    s->link = link;
+    s->state = IM_SESSION_OPEN;
+    s->transport = info->transport;
+    s->address = im_strndup(info->address.p, info->address.len);
+    s->tls = info->tls;
+    s->opened_ms = s->active_ms = s->tokens_ms = core->mono_ms;
+    s->tokens_milli = core->config->burst * 1000;
+    link->session = s;
+    link->env = &core->env;
+    link->lang = core->config->lang == 0 ? IM_EN : IM_ZH;
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->sessions, &s->id, sizeof s->id, im_hash(core->hash_key, &s->id, sizeof s->id),
+                                s);
+    DL_APPEND2(core->logins, s, login_prev, login_next);
+    IM_LOG(core->log, IM_LOG_DEBUG, "session", "opened", IM_KN("session", (int64_t)s->id),
+           IM_KS("transport", s->transport), IM_KS("address", s->address));
+    return IM_OK;
+}
+
+void im_session_login(struct im_core *core, struct im_session *s, struct im_user *user, uint64_t from, uint64_t head)
+{
+    DL_DELETE2(core->logins, s, login_prev, login_next);
+    im_user_join(core, user, s);
+    s->sent_pos = from;
+    s->goal_pos = head;
+    im_session_state_set(core, s, im_session_caught_up(s) ? IM_SESSION_LIVE : IM_SESSION_BEHIND);
+    core->counters->n[IM_C_LOGINS]++;
+    IM_LOG(core->log, IM_LOG_INFO, "session", "login", IM_KN("session", (int64_t)s->id),
+           IM_KV("user", im_name_text(&user->name)), IM_KS("transport", s->transport), IM_KS("address", s->address));
+}
+
+void im_core_input(struct im_core *core, struct im_link *link, struct im_str message)
+{
+    struct im_session *s = link->session;
+    if (im_session_closing(s) || s->ending)
+        return;
+    struct im_command cmd = {0};
+    struct im_error error = {0};
+    enum im_reason reason = link->dialect->decode(link, message, &cmd, &error);
+    if (reason == IM_OK) {
+        im_core_command(core, link, &cmd);
+        return;
+    }
+    s->active_ms = core->mono_ms;
+    core->counters->n[IM_C_COMMANDS]++;
+    take_token(core, s);
+    im_session_err(core, s, cmd.op, cmd.id, reason, error.detail, 0);
+    im_command_clear(&cmd);
+    im_session_review(core, s);
+}
+
+void im_core_command(struct im_core *core, struct im_link *link, struct im_command *cmd)
+{
+    struct im_session *s = link->session;
+    if (!im_session_closing(s) && !s->ending) {
+        s->active_ms = core->mono_ms;
+        core->counters->n[IM_C_COMMANDS]++;
+        take_token(core, s);
+        if (cmd->op != IM_OP_NONE)
+            im_op_run(core, s, cmd);
+        im_session_review(core, s);
+    }
+    im_command_clear(cmd);
+}
+
+void im_core_input_end(struct im_core *core, struct im_link *link)
+{
+    struct im_session *s = link->session;
+    s->end_when_live = true;
+    im_session_end(core, s, IM_BYE, true);
+}
+
+void im_core_writable(struct im_core *core, struct im_link *link)
+{
+    im_session_review(core, link->session);
+}
+
+void im_core_closed(struct im_core *core, struct im_link *link, enum im_reason reason)
+{
+    struct im_session *s = link->session;
+    if (reason == IM_OK)
+        reason = IM_GONE;
+    core->counters->closed[reason]++;
+    if (!im_session_closing(s))
+        detach(core, s, reason);
+    HASH_DEL(core->sessions, s);
+    link->session = NULL;
+    free(s->own_sends);
+    free(s->device);
+    free(s->agent);
+    free(s->address);
+    free(s);
+}
+
+static uint64_t login_timeout(const struct im_core *core, const struct im_session *s)
+{
+    return s->link->dialect == &im_dialect_human ? core->config->human_timeout_ms : core->config->login_timeout_ms;
+}
+
+static void tick_logins(struct im_core *core)
+{
+    struct im_session *s, *next;
+    DL_FOREACH_SAFE2(core->logins, s, next, login_next)
+    {
+        if (core->mono_ms - s->opened_ms >= login_timeout(core, s))
+            im_session_end(core, s, IM_LOGIN_TIMEOUT, false);
+    }
+}
+
+static void tick_throttled(struct im_core *core)
+{
+    struct im_session *s, *next;
+    DL_FOREACH_SAFE2(core->throttled, s, next, rate_next)
+    {
+        refill(core, s);
+        if (s->tokens_milli >= 1000 || core->config->rate == 0) {
+            unthrottle(core, s);
+            im_session_review(core, s);
+        }
+    }
+}
+
+void im_core_tick(struct im_core *core)
+{
+    tick_logins(core);
+    tick_throttled(core);
+    if (core->mono_ms - core->cursors_ms >= core->config->cursor_interval_ms) {
+        core->cursors_ms = core->mono_ms;
+        im_cursors_flush(core);
+    }
+}

@@ -1,0 +1,92 @@
+#ifndef IM_CORE_TRANSPORT_H
+#define IM_CORE_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/command.h"
+#include "core/event.h"
+#include "core/name.h"
+#include "core/reason.h"
+
+/* The seam between the core and the transports. The core calls down through im_link_ops; a transport calls up through
+ * the im_core_* functions of core/core.h. Both are direct calls on one thread, and both are written so that a mailbox
+ * can stand between them: a down-call never calls up before it returns, and nothing is freed inside an up-call. */
+
+struct im_link;
+struct im_dialect;
+
+struct im_link_ops {
+    /* Sends an event in the link's dialect. Takes over one reference. `own`: the event was sent by this link's user.
+     * Never fails: a broken link reports im_core_closed() later. After close(), does nothing but drop. */
+    void (*send)(struct im_link *, struct im_event *, bool own);
+    /* Bytes accepted by send() that have not yet left for the socket. */
+    size_t (*queued)(const struct im_link *);
+    /* Stop (true) or resume reading, so that backpressure reaches the peer. Messages already read may still come up
+     * once hold(true) returns only from a later hold(false). */
+    void (*hold)(struct im_link *, bool on);
+    /* Flushes what is queued, closes in the transport's own manner, and gives up by a deadline. Idempotent; the first
+     * reason stands. im_core_closed() follows on a later turn. */
+    void (*close)(struct im_link *, enum im_reason reason);
+};
+
+/* A connection, once accepted. Embedded in the transport's own struct, which owns its memory. */
+struct im_link {
+    const struct im_link_ops *ops;
+    const struct im_dialect *dialect;
+    enum im_lang lang;
+    struct im_name *target;           /* classroom: the peer in the URL; human mode: set by /to. Malloc'd or NULL */
+    const struct im_dialect_env *env; /* set by im_core_opened() */
+    struct im_session *session;       /* the core's; set by im_core_opened(), NULL again before im_core_closed() ends */
+};
+
+/* What a transport knows about a link when it opens. Strings are copied. */
+struct im_link_info {
+    const char *transport; /* the im_transport's name; static */
+    struct im_str address; /* peer, for people and logs: "127.0.0.1:5000", "unix:uid=1000" */
+    bool tls;
+};
+
+/* How messages (a WebSocket text message; a line without its end) become commands, and events messages.
+ * A dialect keeps its state in the link; it does no I/O. */
+struct im_dialect {
+    const char *name;
+    /* IM_OK and a command (op IM_OP_NONE: nothing to do); or the reason, and cmd->id set if it could be read.
+     * May change link->dialect (human mode meets '{'). `message` must outlive the command. */
+    enum im_reason (*decode)(struct im_link *, struct im_str message, struct im_command *, struct im_error *);
+    /* A reference the caller drops, or NULL: this dialect does not say this event. */
+    struct im_bytes *(*encode)(struct im_link *, struct im_event *, bool own);
+};
+
+extern const struct im_dialect im_dialect_json;      /* im.v1 */
+extern const struct im_dialect im_dialect_human;     /* netcat; turns into im.v1 at a line that starts with '{' */
+extern const struct im_dialect im_dialect_classroom; /* bare text to link->target */
+
+/* What encoding needs from outside; owned by the core's owner, read-only for links. */
+struct im_dialect_env {
+    int utc_offset_s; /* for clock times in human mode */
+    const struct im_config *config;
+};
+
+enum im_transport_caps {
+    IM_CAP_TLS = 1 << 0,  /* a listener may carry TLS */
+    IM_CAP_HTTP = 1 << 1, /* serves pages too */
+};
+
+struct im_listener;
+struct im_listen_config;
+struct im_transport_env; /* transports/transports.h: event loop, core, counters, log, configuration */
+
+/* A transport: one const table. Registering one is one line in transports/registry.c. */
+struct im_transport {
+    const char *name;
+    unsigned caps;
+    /* Starts listening. On success *out is the caller's until close(). */
+    enum im_reason (*listen)(struct im_listener **out, struct im_transport_env *, const struct im_listen_config *,
+                             struct im_error *);
+    void (*pause)(struct im_listener *, bool on); /* stop or resume accepting; links live on */
+    void (*close)(struct im_listener **);         /* stop listening; links live on */
+};
+
+#endif

@@ -1,0 +1,24 @@
+#ifndef IM_STORES_STORES_H
+#define IM_STORES_STORES_H
+
+#include "core/config.h"
+#include "core/store.h"
+
+/* Opens a store. On IM_OK *out is it, to be ended by its ops->close(); otherwise *out is NULL and error says what is
+ * wrong and where. options and the strings in it need not outlive the call; log, counters and wake_arg must outlive
+ * the store. */
+typedef enum im_reason im_store_open(const struct im_store_options *options, struct im_store **out,
+                                     struct im_error *error);
+
+im_store_open im_store_memory_open;
+im_store_open im_store_sqlite_open;
+
+struct im_store_row {
+    const char *name; /* as `store.kind` has it */
+    im_store_open *open;
+};
+/* Indexed by enum im_store_kind. */
+extern const struct im_store_row im_store_rows[];
+extern const size_t im_store_row_count;
+
+#endif

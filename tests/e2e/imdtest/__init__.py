@@ -1,0 +1,1 @@
+"""Runs the real imd and talks to it as real clients do."""

@@ -1,0 +1,51 @@
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = $(SHELL) $(top_srcdir)/tests/run/driver
+SH_LOG_DRIVER = $(LOG_DRIVER)
+
+# What tests may rely on.
+AM_TESTS_ENVIRONMENT = \
+	IMD='$(abs_top_builddir)/tools/imd/imd'; export IMD; \
+	IMCTL='$(abs_top_builddir)/tools/imctl/imctl'; export IMCTL; \
+	PYTHON3='$(PYTHON3)'; export PYTHON3; \
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	ASAN_OPTIONS="strict_string_checks=1:detect_stack_use_after_return=1:$$ASAN_OPTIONS"; export ASAN_OPTIONS; \
+	UBSAN_OPTIONS="print_stacktrace=1:$$UBSAN_OPTIONS"; export UBSAN_OPTIONS; \
+	TSAN_OPTIONS="halt_on_error=1:$$TSAN_OPTIONS"; export TSAN_OPTIONS;
+
+EXTRA_DIST += \
+	tests/run/browser.sh \
+	tests/run/driver \
+	tests/run/e2e.sh \
+	tests/run/fault.sh \
+	tests/run/imd_tap.py \
+	tests/run/pytest \
+	tests/run/rfc6455.sh \
+	tests/run/valgrind.supp
+
+include tests/unit/local.mk
+include tests/fuzz/local.mk
+include tests/sim/local.mk
+include tests/conform/local.mk
+include tests/e2e/local.mk
+include tests/fault/local.mk
+include tests/browser/local.mk
+
+check-valgrind:
+	@test -n "$(VALGRIND)" || { echo "check-valgrind: valgrind is missing (Debian: valgrind)"; exit 1; }
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(UNIT_TESTS)" TEST_SUITE_LOG=valgrind.log LOG_COMPILER="$(VALGRIND) -q \
+	  --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect \
+	  --suppressions=$(abs_top_srcdir)/tests/run/valgrind.supp"
+
+coverage: check
+	@command -v lcov >/dev/null || { echo "coverage: lcov is missing (Debian: lcov)"; exit 1; }
+	lcov --quiet --capture --directory . --base-directory $(abs_top_srcdir) --no-external --output-file coverage.info
+	lcov --quiet --remove coverage.info '*/tests/*' --output-file coverage.info
+	genhtml --quiet --output-directory coverage coverage.info
+	lcov --summary coverage.info
+
+.PHONY: check-valgrind coverage
+CLEANFILES += valgrind.log browser.log coverage.info
+
+clean-local:
+	rm -rf coverage tests/browser/node_modules
+	find . \( -name '*.gcda' -o -name '*.gcno' \) -exec rm -f {} +

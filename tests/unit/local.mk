@@ -1,0 +1,81 @@
+# One cmocka program per thing: tests/unit/test_<thing>.c. Add its name; the source file follows from the name. A test
+# of something above the core names what it needs: tests_unit_test_<thing>_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+IM_UNIT = $(IM_CORE) $(CMOCKA_LIBS)
+LDADD = $(IM_UNIT)
+
+UNIT_TESTS = \
+	tests/unit/test_admin \
+	tests/unit/test_bytes \
+	tests/unit/test_config \
+	tests/unit/test_config_file \
+	tests/unit/test_core \
+	tests/unit/test_dialects \
+	tests/unit/test_imctl \
+	tests/unit/test_json \
+	tests/unit/test_log \
+	tests/unit/test_name
+
+tests_unit_test_core_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_dialects_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_json_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_admin_LDADD = $(IM_IMD) $(IM_WEB) $(IM_TRANSPORTS) $(IM_STORES) $(IM_UNIT)
+tests_unit_test_config_file_LDADD = $(IM_IMD) $(IM_UNIT)
+tests_unit_test_imctl_LDADD = $(IM_IMCTL) $(IM_UNIT)
+tests_unit_test_log_LDADD = $(IM_IMD) $(IM_UNIT)
+EXTRA_DIST += tests/unit/unit.h tests/unit/world.h
+
+# Stores. The box is shared with tests/conform/store.
+STORE_BOX = tests/conform/store_box.c tests/conform/store_box.h
+FAULT_VFS = tests/unit/fault_vfs.c tests/unit/fault_vfs.h
+UNIT_TESTS += \
+	tests/unit/test_sqlite_boot \
+	tests/unit/test_sqlite_crash \
+	tests/unit/test_sqlite_faults \
+	tests/unit/test_sqlite_sql \
+	tests/unit/test_store_lane
+tests_unit_test_sqlite_boot_SOURCES = tests/unit/test_sqlite_boot.c $(STORE_BOX)
+tests_unit_test_sqlite_boot_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_sqlite_crash_SOURCES = tests/unit/test_sqlite_crash.c $(STORE_BOX)
+tests_unit_test_sqlite_crash_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_sqlite_faults_SOURCES = tests/unit/test_sqlite_faults.c $(STORE_BOX) $(FAULT_VFS)
+tests_unit_test_sqlite_faults_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_sqlite_sql_SOURCES = tests/unit/test_sqlite_sql.c $(STORE_BOX)
+tests_unit_test_sqlite_sql_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_store_lane_LDADD = $(IM_STORES) $(IM_UNIT)
+
+# The page.
+UNIT_TESTS += tests/unit/test_web
+tests_unit_test_web_LDADD = $(IM_WEB) $(IM_TRANSPORTS) $(IM_UNIT)
+
+# Connections.
+PEER = tests/conform/peer.c tests/conform/peer.h
+UNIT_TESTS += \
+	tests/unit/test_gate \
+	tests/unit/test_lines \
+	tests/unit/test_listener \
+	tests/unit/test_stream
+tests_unit_test_gate_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+tests_unit_test_lines_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+tests_unit_test_listener_SOURCES = tests/unit/test_listener.c $(PEER)
+tests_unit_test_listener_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+tests_unit_test_stream_SOURCES = tests/unit/test_stream.c $(PEER)
+tests_unit_test_stream_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+
+# HTTP and WebSocket.
+WS_SCRIPT = tests/unit/ws_script.c tests/unit/ws_script.h
+UNIT_TESTS += \
+	tests/unit/test_http_head \
+	tests/unit/test_http_value \
+	tests/unit/test_ws_deflate \
+	tests/unit/test_ws_frame \
+	tests/unit/test_ws_utf8
+tests_unit_test_http_head_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+tests_unit_test_http_value_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+tests_unit_test_ws_deflate_SOURCES = tests/unit/test_ws_deflate.c $(WS_SCRIPT)
+tests_unit_test_ws_deflate_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+tests_unit_test_ws_frame_SOURCES = tests/unit/test_ws_frame.c $(WS_SCRIPT)
+tests_unit_test_ws_frame_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+tests_unit_test_ws_utf8_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)

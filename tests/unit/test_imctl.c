@@ -1,0 +1,156 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "tests/unit/unit.h"
+#include "tools/imctl/command.h"
+#include "tools/imctl/show.h"
+#include "tools/imctl/table.h"
+
+static json_t *parse(const char *text)
+{
+    json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static void shows(const char *result, const char *show, const char *expected)
+{
+    struct im_out out = {0};
+    json_t *json = parse(result);
+    show_result(json, show, false, &out);
+    json_decref(json);
+    im_out_char(&out, '\0');
+    assert_string_equal(im_out_data(&out), expected);
+    im_out_clear(&out);
+}
+
+static void columns_line_up_by_their_width_on_a_terminal(void **state)
+{
+    (void)state;
+    assert_int_equal(text_width(IM_STR("翠花a")), 5);
+    assert_int_equal(text_width(IM_STR("e\xcc\x81")), 1);
+    shows("{\"rows\":[{\"id\":1,\"user\":\"小明\",\"to\":\"x\"},{\"id\":100,\"user\":\"bob\",\"to\":null}]}",
+          "table rows id user to",
+          " ID  USER  TO\n"
+          "  1  小明  x\n"
+          "100  bob   -\n");
+}
+
+static void times_and_sizes_are_readable(void **state)
+{
+    (void)state;
+    shows("{\"a_ms\":5,\"b_ms\":59999,\"c_ms\":192000,\"d_ms\":7500000,\"e_ms\":273600000,\"f_ms\":0}", "fields",
+          "a  5ms\nb  59s\nc  3m12s\nd  2h05m\ne  3d04h\nf  0ms\n");
+    shows("{\"bytes\":1023,\"x_bytes\":1024,\"y_bytes\":1572864,\"n\":1048576}", "fields",
+          "bytes    1023 B\nx_bytes  1.0 KiB\ny_bytes  1.5 MiB\nn        1048576\n");
+}
+
+static void nested_results_become_fields(void **state)
+{
+    (void)state;
+    shows("{\"users\":2,\"transports\":{\"line\":1,\"unix\":0},\"on\":true,\"off\":false,\"none\":null,\"l\":[],\"s\":["
+          "\"a\",\"b\"]}",
+          "fields",
+          "users            2\ntransports.line  1\ntransports.unix  0\non               yes\noff              no\n"
+          "none             -\nl                -\ns                a, b\n");
+    shows("{\"listen\":[{\"transport\":\"line\",\"tls\":false},{\"transport\":\"unix\",\"tls\":true}]}", "fields",
+          "listen  line\n        unix tls\n");
+    shows("{\"l\":[{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":{\"f\":5}}]}", "fields",
+          "l[0].a    1\nl[0].b    2\nl[0].c    3\nl[0].d    4\nl[0].e.f  5\n");
+    shows("{\"text\":\"a\\nb\\n\"}", "text", "a\nb\n");
+    shows("{\"text\":5}", "text", "text  5\n");
+    shows("7", "fields", "result  7\n");
+    shows("{\"a\":1}", "something new", "a  1\n");
+}
+
+static void an_empty_or_cut_table_says_so(void **state)
+{
+    (void)state;
+    shows("{\"sessions\":[],\"total\":0}", "table sessions id", "no sessions\n");
+    shows("{}", "table sessions id", "no sessions\n");
+    shows("{\"sessions\":[{\"id\":1}],\"total\":9}", "table sessions id",
+          "ID\n 1\n1 of 9 sessions; more with limit=NUMBER\n");
+}
+
+static void nothing_steers_the_terminal(void **state)
+{
+    (void)state;
+    shows("{\"a\":\"\\u001b[31m\\n\\u009b\\u202e\"}", "fields", "a  \\x1b[31m\\x0a\\u{009b}\\u{202e}\n");
+    shows("{\"r\":[{\"a\":\"\\u001b\\n\"}]}", "table r a", "A\n\\x1b\\x0a\n");
+    shows("{\"text\":\"\\u001b[2J\"}", "text", "\\x1b[2J");
+}
+
+/* Commands. */
+
+static const char commands[] =
+    "[{\"name\":\"status\",\"args\":[]},{\"name\":\"help\",\"args\":[{\"name\":\"command\",\"type\":\"string\"}]},"
+    "{\"name\":\"log.level\",\"args\":[{\"name\":\"level\",\"type\":\"string\"}]},"
+    "{\"name\":\"kick\",\"args\":[{\"name\":\"who\",\"type\":\"string\",\"required\":true},{\"name\":\"session\","
+    "\"type\":\"uint\"}]}]";
+
+static int match(const char *typed, char *out, size_t cap)
+{
+    char *copy = strdup(typed), *words[10], *rest = NULL;
+    int count = 0;
+    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        words[count++] = word;
+    json_t *table = parse(commands), *params = NULL;
+    const json_t *command = NULL;
+    int status = command_match(table, words, count, &command, &params);
+    if (status == EX_OK) {
+        char *json = json_dumps(params, JSON_COMPACT);
+        snprintf(out, cap, "%s %s", json_string_value(json_object_get(command, "name")), json);
+        free(json);
+    }
+    json_decref(params);
+    json_decref(table);
+    free(copy);
+    return status;
+}
+
+static void words_become_a_command_and_its_arguments(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"status", "status {}"},
+        {"log level", "log.level {}"},
+        {"log level debug", "log.level {\"level\":\"debug\"}"},
+        {"log.level level=debug", "log.level {\"level\":\"debug\"}"},
+        {"kick 小明", "kick {\"who\":\"小明\"}"},
+        {"kick who=小明 session=5", "kick {\"who\":\"小明\",\"session\":5}"},
+        {"kick a=b 7", "kick {\"who\":\"a=b\",\"session\":7}"},
+        {"help", "help {}"},
+        {"help log level", "help {\"command\":\"log.level\"}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char out[100];
+        assert_int_equal(match(cases[i][0], out, sizeof out), EX_OK);
+        assert_string_equal(out, cases[i][1]);
+    }
+}
+
+static void what_does_not_fit_the_table_is_a_usage_error(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"stauts",           "log",       "log levle",  "status x", "kick",
+                                        "kick a session=x", "kick a -1", "kick a 1 2", "help fly", "kick \xff"};
+    char out[100];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(match(cases[i], out, sizeof out), EX_USAGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(columns_line_up_by_their_width_on_a_terminal),
+        cmocka_unit_test(times_and_sizes_are_readable),
+        cmocka_unit_test(nested_results_become_fields),
+        cmocka_unit_test(an_empty_or_cut_table_says_so),
+        cmocka_unit_test(nothing_steers_the_terminal),
+        cmocka_unit_test(words_become_a_command_and_its_arguments),
+        cmocka_unit_test(what_does_not_fit_the_table_is_a_usage_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

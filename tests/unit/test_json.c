@@ -1,0 +1,181 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/unit/world.h"
+
+static enum im_reason decode(struct im_str text, struct im_command *cmd, struct im_error *error)
+{
+    /* an exactly sized copy, so that a memory checker catches one byte too many */
+    char *copy = im_alloc(text.len ? text.len : 1);
+    struct im_link link = {.dialect = &im_dialect_json};
+    memcpy(copy, text.p, text.len);
+    *cmd = (struct im_command){0};
+    *error = (struct im_error){0};
+    enum im_reason reason = im_dialect_json.decode(&link, (struct im_str){copy, text.len}, cmd, error);
+    free(copy);
+    return reason;
+}
+
+static void fields_are_read_by_their_types(void **state)
+{
+    (void)state;
+    struct im_command cmd;
+    struct im_error error;
+    assert_int_equal(
+        decode(IM_STR(" {\"id\":\"x\\n\",\"op\":\"history\",\"conv\":\"小明\",\"before\":9,\"limit\":3,\"new\":[{}]} "),
+               &cmd, &error),
+        IM_OK);
+    assert_int_equal(cmd.op, IM_OP_HISTORY);
+    assert_int_equal(cmd.have, IM_BIT(conv) | IM_BIT(before) | IM_BIT(limit));
+    assert_str(cmd.id, "\"x\\n\"");
+    assert_str(cmd.conv, "小明");
+    assert_int_equal(cmd.before, 9);
+    im_command_clear(&cmd);
+    assert_int_equal(decode(IM_STR("{\"op\":\"presence\",\"id\":-5,\"users\":[\"a\",\"b\"]}"), &cmd, &error), IM_OK);
+    assert_str(cmd.id, "-5");
+    assert_int_equal(cmd.users_count, 2);
+    assert_str(cmd.users[1], "b");
+    im_command_clear(&cmd);
+    assert_int_equal(decode(IM_STR("{\"op\":\"ack\",\"pos\":\"9223372036854775807\"}"), &cmd, &error), IM_OK);
+    assert_true(cmd.pos == INT64_MAX);
+    assert_null(cmd.id.p);
+    im_command_clear(&cmd);
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum im_reason reason;
+        const char *detail;
+    } rows[] = {
+        {"", IM_BAD_JSON, "column 0: '[' or '{' expected"},
+        {"[]", IM_BAD_JSON, "must be an object"},
+        {"{\"op\":\"ping\"} x", IM_BAD_JSON, "end of file expected"},
+        {"{\"op\":\"ping\",\"op\":\"bye\"}", IM_BAD_JSON, "duplicate object key"},
+        {"{\"op\":\"ping\",\"x\":{\"a\":1,\"a\":2}}", IM_BAD_JSON, "duplicate object key"},
+        {"{\"op\":\"ping\",\"x\":\"\xff\"}", IM_BAD_JSON, "column"},
+        {"{\"op\":\"ping\",\"x\":\"\\ud800\"}", IM_BAD_JSON, "column"},
+        {"{\"op\":\"ping\",\"x\":\"\\u0000\"}", IM_BAD_JSON, "\\u0000"},
+        {"{\"op\":\"ping\",\"x\":1e999}", IM_BAD_JSON, "overflow"},
+        {"{\"op\":\"ping\",\"x\":99999999999999999999}", IM_BAD_JSON, "too big integer"},
+        {"{\"op\":1}", IM_BAD_FIELD, "op: must be a string"},
+        {"{}", IM_BAD_FIELD, "op: must be a string"},
+        {"{\"op\":\"fly\"}", IM_BAD_OP, "op: 'fly' is not known"},
+        {"{\"op\":\"none\"}", IM_BAD_OP, "op: 'none' is not known"},
+        {"{\"op\":\"ping\",\"id\":{}}", IM_BAD_FIELD, "id: must be an integer or a string"},
+        {"{\"op\":\"ping\",\"id\":1.5}", IM_BAD_FIELD, "id: must be an integer or a string"},
+        {"{\"op\":\"send\",\"text\":\"x\"}", IM_BAD_FIELD, "to: is missing"},
+        {"{\"op\":\"send\",\"to\":5,\"text\":\"x\"}", IM_BAD_FIELD, "to: must be a string"},
+        {"{\"op\":\"history\",\"conv\":\"a\",\"limit\":1001}", IM_BAD_FIELD,
+         "limit: must be an integer from 0 to 1000"},
+        {"{\"op\":\"history\",\"conv\":\"a\",\"before\":-1}", IM_BAD_FIELD, "before: must be an integer"},
+        {"{\"op\":\"ack\",\"pos\":5}", IM_BAD_FIELD, "pos: must be a position"},
+        {"{\"op\":\"ack\",\"pos\":\"9223372036854775808\"}", IM_BAD_FIELD, "pos: must be a position"},
+        {"{\"op\":\"presence\",\"users\":\"a\"}", IM_BAD_FIELD, "users: must be an array"},
+        {"{\"op\":\"presence\",\"users\":[1]}", IM_BAD_FIELD, "users: must be a string"},
+        {"{\"op\":\"hello\",\"lang\":\"12345678901234567\"}", IM_TOO_LONG, "lang: at most 16 bytes"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct im_command cmd;
+        struct im_error error;
+        if (decode(im_str(rows[i].text), &cmd, &error) != rows[i].reason || !strstr(error.detail, rows[i].detail))
+            fail_msg("%s: %s", rows[i].text, error.detail);
+        assert_true(im_str_utf8(im_str(error.detail)));
+        im_command_clear(&cmd);
+    }
+}
+
+static void the_id_comes_back_with_an_error(void **state)
+{
+    (void)state;
+    struct im_command cmd;
+    struct im_error error;
+    assert_int_equal(decode(IM_STR("{\"op\":\"fly\",\"id\":3}"), &cmd, &error), IM_BAD_OP);
+    assert_str(cmd.id, "3");
+    im_command_clear(&cmd);
+}
+
+static void depth_and_number_of_values_are_bounded(void **state)
+{
+    (void)state;
+    struct im_command cmd;
+    struct im_error error;
+    struct im_out out = {0};
+    for (unsigned i = 0; i < 33; i++)
+        im_out_str(&out, "[");
+    assert_int_equal(decode((struct im_str){im_out_data(&out), out.len}, &cmd, &error), IM_BAD_JSON);
+    assert_non_null(strstr(error.detail, "nested deeper than 32"));
+    im_command_clear(&cmd);
+    im_out_clear(&out);
+    im_out_str(&out, "{\"op\":\"ping\",\"x\":[");
+    for (unsigned i = 0; i < 20000; i++)
+        im_out_str(&out, "{},");
+    assert_int_equal(decode((struct im_str){im_out_data(&out), out.len}, &cmd, &error), IM_BAD_JSON);
+    assert_non_null(strstr(error.detail, "more than 2048 values"));
+    im_command_clear(&cmd);
+    im_out_clear(&out);
+    im_out_str(&out, "{\"op\":\"ping\",\"x\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[,,\\\"[\"}");
+    assert_int_equal(decode((struct im_str){im_out_data(&out), out.len}, &cmd, &error), IM_OK);
+    im_command_clear(&cmd);
+    im_out_clear(&out);
+}
+
+static void every_prefix_of_a_message_is_an_error(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"op\":\"send\",\"id\":1,\"to\":\"小明\",\"text\":\"a\\u4f60\\\"b\",\"cid\":\"c\"}";
+    for (size_t len = 0; len < sizeof text - 1; len++) {
+        struct im_command cmd;
+        struct im_error error;
+        assert_int_equal(decode((struct im_str){text, len}, &cmd, &error), IM_BAD_JSON);
+        im_command_clear(&cmd);
+    }
+}
+
+static void errors_are_told_in_the_session_s_language(void **state)
+{
+    struct world *w = *state;
+    struct wire a;
+    wire_open(w, &a, &im_dialect_json);
+    wire_say(&a, "{\"op\":\"hello\",\"id\":1,\"v\":1,\"lang\":\"zh-CN\"}");
+    assert_heard_part(&a, "\"auth\":[\"open\"],\"limits\":{\"message\":65536,");
+    wire_say(&a, "{\"op\":\"login\",\"id\":\"q\",\"user\":\"a b\"}");
+    assert_heard(&a, "{\"op\":\"err\",\"id\":\"q\",\"code\":400,\"name\":\"bad_id\",\"text\":"
+                     "\"喵喵号不合法：1 到 32 个字母、数字、“.”、“_”或“-”。\",\"detail\":"
+                     "\"U+0020 is not allowed in an id\",\"retry\":false}\n");
+    wire_say(&a, "{\"op\":\"hello\",\"id\":1,\"v\":2}");
+    assert_heard_part(&a, "v: this server speaks version 1");
+    wire_close_now(&a);
+}
+
+static void a_body_keeps_its_type(void **state)
+{
+    struct world *w = *state;
+    struct wire a, b;
+    wire_open(w, &a, &im_dialect_json);
+    wire_open(w, &b, &im_dialect_json);
+    wire_login(&a, "a");
+    wire_login(&b, "b");
+    wire_say(&a, "{\"op\":\"send\",\"to\":\"b\",\"body\":\"{}\",\"mime\":\"application/json\"}");
+    assert_heard_part(&b, ",\"body\":\"{}\",\"mime\":\"application/json\"}");
+    wire_close_now(&a);
+    wire_close_now(&b);
+}
+
+#define world_test(name) cmocka_unit_test_setup_teardown(name, world_new, world_free)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_are_read_by_their_types),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(the_id_comes_back_with_an_error),
+        cmocka_unit_test(depth_and_number_of_values_are_bounded),
+        cmocka_unit_test(every_prefix_of_a_message_is_an_error),
+        world_test(errors_are_told_in_the_session_s_language),
+        world_test(a_body_keeps_its_type),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,847 @@
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/mem.h"
+#include "tests/conform/peer.h"
+#include "transports/loop.h"
+#include "transports/stream.h"
+#include "transports/tls.h"
+#include "transports/transports.h"
+
+/* Every test runs over a plain and over a TLS connection: nobody above may be able to tell. */
+
+struct world {
+    struct stage stage;
+    struct im_transport_env env;
+    struct im_config *config;
+    struct im_counters counters;
+    struct im_tls *tls;
+    bool secure;
+    struct im_stream *stream;
+    struct peer *peer;
+    int fd; /* the stream's */
+    /* what the receiver does */
+    size_t take;         /* most bytes per call, then it holds; 0: all */
+    bool leave_end_open; /* does not finish at the peer's end */
+    /* what it saw */
+    struct buffer got;
+    unsigned ready, ends, drained, ended, released;
+    bool nested;  /* inside a call of the test's into the stream */
+    bool fd_open; /* when released */
+    enum im_reason reason;
+    size_t queued_when_drained;
+};
+
+static size_t take_bytes(void *ctx, const uint8_t *p, size_t n)
+{
+    struct world *w = ctx;
+    assert_false(w->nested);
+    assert_int_equal(w->ended, 0);
+    if (w->take && n > w->take) {
+        n = w->take;
+        im_stream_hold(w->stream, true);
+    }
+    buffer_put(&w->got, p, n);
+    return n;
+}
+
+static void see_end(void *ctx)
+{
+    struct world *w = ctx;
+    assert_false(w->nested);
+    w->ends++;
+    if (!w->leave_end_open)
+        im_stream_finish(w->stream, IM_BYE, 1000);
+}
+
+static void see_drained(void *ctx)
+{
+    struct world *w = ctx;
+    assert_false(w->nested);
+    w->drained++;
+    w->queued_when_drained = im_stream_queued(w->stream);
+}
+
+static void see_ended(void *ctx, enum im_reason reason)
+{
+    struct world *w = ctx;
+    assert_false(w->nested);
+    w->ended++;
+    w->reason = reason;
+    w->stream = NULL;
+}
+
+static const struct im_stream_ops receiver = {take_bytes, see_end, see_drained, see_ended};
+
+static void see_ready(void *arg, struct im_stream *stream)
+{
+    struct world *w = arg;
+    assert_false(w->nested);
+    w->ready++;
+    im_stream_attach(stream, &receiver, w);
+}
+
+static void see_released(void *arg)
+{
+    struct world *w = arg;
+    assert_false(w->nested);
+    w->released++;
+    w->fd_open = fcntl(w->fd, F_GETFD) >= 0;
+}
+
+/* Small buffers in the kernel, so that a few megabytes are more than it takes. */
+static int small_socket(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0), bytes = 65536;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    return fd;
+}
+
+static void socket_pair(int fds[2])
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof sa;
+    int listener = small_socket();
+    assert_int_equal(bind(listener, (struct sockaddr *)(void *)&sa, len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)(void *)&sa, &len), 0);
+    fds[0] = small_socket();
+    assert_int_equal(connect(fds[0], (struct sockaddr *)(void *)&sa, len), 0);
+    fds[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    assert_true(fds[1] >= 0);
+    close(listener);
+}
+
+static void open_streams(struct world *w, const int fds[2])
+{
+    w->fd = fds[1];
+    w->peer = peer_new(&w->stage, fds[0], w->secure);
+    im_stream_open(&(struct im_stream_open){.env = &w->env,
+                                            .fd = fds[1],
+                                            .tls = w->secure ? w->tls : NULL,
+                                            .peer = "test",
+                                            .ready = see_ready,
+                                            .ready_arg = w,
+                                            .release = see_released,
+                                            .release_arg = w});
+    w->stream = im_loop_streams(w->env.loop)->first;
+}
+
+static void make_tls(struct world *w)
+{
+    char dir[] = "/tmp/imd-stream-XXXXXX", cert[64], key[64];
+    struct im_error error;
+    assert_non_null(mkdtemp(dir));
+    snprintf(cert, sizeof cert, "%s/cert.pem", dir);
+    snprintf(key, sizeof key, "%s/key.pem", dir);
+    make_certificate(cert, key, "test");
+    assert_int_equal(im_tls_new(&w->tls, cert, key, &error), IM_OK);
+    unlink(cert);
+    unlink(key);
+    rmdir(dir);
+}
+
+static int set_up(void **state, bool secure)
+{
+    struct world *w = im_zalloc(sizeof *w);
+    int fds[2];
+    *state = w;
+    stage_open(&w->stage);
+    w->config = im_config_new();
+    w->env = (struct im_transport_env){.base = w->stage.base, .config = w->config, .counters = &w->counters};
+    w->config->tls_handshake_ms = 2000;
+    w->secure = secure;
+    if (secure)
+        make_tls(w);
+    socket_pair(fds);
+    open_streams(w, fds);
+    return 0;
+}
+
+static int set_up_plain(void **state)
+{
+    return set_up(state, false);
+}
+
+static int set_up_tls(void **state)
+{
+    return set_up(state, true);
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+    im_streams_abort(&w->env, IM_DRAIN);
+    while (im_streams_count(&w->env) > 0)
+        stage_step(&w->stage);
+    assert_int_equal(w->released, 1);
+    assert_false(w->fd_open);
+    im_loop_free(&w->env.loop);
+    im_tls_free(&w->tls);
+    stage_close(&w->stage);
+    im_config_free(&w->config);
+    buffer_clear(&w->got);
+    free(w);
+    return 0;
+}
+
+static void until_ready(struct world *w)
+{
+    UNTIL(&w->stage, w->ready && (!w->secure || w->peer->secure));
+}
+
+/* Steps that are enough for anything that could still happen to happen. */
+static void settle(struct world *w)
+{
+    for (int i = 0; i < 30; i++)
+        stage_step(&w->stage);
+}
+
+static char *pattern(size_t len)
+{
+    char *p = im_alloc(len);
+    for (size_t i = 0; i < len; i++)
+        p[i] = (char)(i * 7 + i / 251);
+    return p;
+}
+
+static void bytes_pass_both_ways(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    peer_say(w->peer, "hello");
+    UNTIL(&w->stage, w->got.len == 5);
+    assert_memory_equal(w->got.p, "hello", 5);
+    im_stream_write(w->stream, "good", 4);
+    im_stream_write(w->stream, " day", 4);
+    assert_int_equal(im_stream_queued(w->stream), 8);
+    UNTIL(&w->stage, w->peer->in.len == 8);
+    assert_memory_equal(w->peer->in.p, "good day", 8);
+    assert_int_equal(w->counters.n[IM_C_BYTES_IN], 5);
+    assert_int_equal(w->counters.n[IM_C_BYTES_OUT], 8);
+    assert_int_equal(w->counters.n[IM_C_TLS_HANDSHAKES], w->secure);
+    assert_int_equal(im_stream_tls(w->stream), w->secure);
+    assert_string_equal(im_stream_peer(w->stream), "test");
+}
+
+static void megabytes_arrive_whole(void **state)
+{
+    struct world *w = *state;
+    size_t len = 3 << 20;
+    char *data = pattern(len);
+    struct im_bytes *shared = im_bytes_new(data, len);
+    until_ready(w);
+    buffer_put(&w->peer->out, data, len);
+    im_stream_write_bytes(w->stream, shared, 100);
+    assert_true(atomic_load(&shared->refs) > 1); /* queued, not copied */
+    UNTIL(&w->stage, w->got.len == len && w->peer->in.len == len - 100);
+    assert_memory_equal(w->got.p, data, len);
+    assert_memory_equal(w->peer->in.p, data + 100, len - 100);
+    assert_int_equal(atomic_load(&shared->refs), 1);
+    im_bytes_drop(&shared);
+    free(data);
+}
+
+static void queued_references_are_dropped_at_the_end(void **state)
+{
+    struct world *w = *state;
+    char *data = pattern(1 << 20);
+    struct im_bytes *shared = im_bytes_new(data, 1 << 20);
+    until_ready(w);
+    w->peer->deaf = true;
+    for (int i = 0; i < 3; i++)
+        im_stream_write_bytes(w->stream, shared, 0);
+    settle(w);
+    w->nested = true;
+    im_stream_abort(w->stream, IM_KICKED);
+    w->nested = false;
+    UNTIL(&w->stage, w->released);
+    settle(w);
+    assert_int_equal(atomic_load(&shared->refs), 1);
+    im_bytes_drop(&shared);
+    free(data);
+}
+
+static void input_comes_byte_by_byte(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    w->peer->chunk = 1;
+    peer_say(w->peer, "one at a time");
+    UNTIL(&w->stage, w->got.len == 13);
+    assert_memory_equal(w->got.p, "one at a time", 13);
+}
+
+static void a_held_stream_keeps_what_is_not_taken(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    w->take = 4;
+    peer_say(w->peer, "0123456789");
+    UNTIL(&w->stage, w->got.len == 4);
+    settle(w);
+    assert_int_equal(w->got.len, 4);
+    w->nested = true; /* the rest comes on a later turn, not from inside */
+    im_stream_hold(w->stream, false);
+    w->nested = false;
+    UNTIL(&w->stage, w->got.len == 8);
+    settle(w);
+    assert_int_equal(w->got.len, 8);
+    im_stream_hold(w->stream, false);
+    UNTIL(&w->stage, w->got.len == 10);
+    assert_memory_equal(w->got.p, "0123456789", 10);
+}
+
+static void holding_reaches_the_peer(void **state)
+{
+    struct world *w = *state;
+    size_t len = 8 << 20;
+    char *data = pattern(len);
+    until_ready(w);
+    im_stream_hold(w->stream, true);
+    buffer_put(&w->peer->out, data, len);
+    UNTIL(&w->stage, w->peer->blocked > 50);
+    assert_int_equal(w->got.len, 0);
+    assert_true(w->peer->out.len > 0);
+    im_stream_hold(w->stream, false);
+    UNTIL(&w->stage, w->got.len == len);
+    assert_memory_equal(w->got.p, data, len);
+    free(data);
+}
+
+static void the_end_comes_after_what_was_held(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    w->take = 4;
+    peer_say(w->peer, "0123456789");
+    UNTIL(&w->stage, w->peer->out.len == 0);
+    peer_finish(w->peer);
+    for (size_t len = 4; len <= 8; len += 4) {
+        UNTIL(&w->stage, w->got.len == len);
+        settle(w);
+        assert_int_equal(w->ends, 0);
+        im_stream_hold(w->stream, false);
+    }
+    UNTIL(&w->stage, w->ended);
+    assert_int_equal(w->got.len, 10);
+    assert_int_equal(w->ends, 1);
+    assert_int_equal(w->reason, IM_BYE);
+    UNTIL(&w->stage, w->peer->ended);
+}
+
+static void a_stream_can_be_written_to_after_the_peers_end(void **state)
+{
+    struct world *w = *state;
+    size_t len = 2 << 20;
+    char *data = pattern(len);
+    until_ready(w);
+    w->leave_end_open = true;
+    w->peer->deaf = true;
+    im_stream_write(w->stream, data, len);
+    settle(w);
+    assert_true(im_stream_queued(w->stream) > 0);
+    peer_finish(w->peer);
+    UNTIL(&w->stage, w->ends == 1);
+    im_stream_write(w->stream, "last", 4);
+    im_stream_finish(w->stream, IM_BYE, 1000);
+    w->peer->deaf = false;
+    UNTIL(&w->stage, w->peer->ended);
+    assert_int_equal(w->peer->in.len, len + 4);
+    assert_memory_equal(w->peer->in.p, data, len);
+    assert_memory_equal(w->peer->in.p + len, "last", 4);
+    UNTIL(&w->stage, w->ended);
+    free(data);
+}
+
+static void finishing_flushes_and_waits_for_the_peer(void **state)
+{
+    struct world *w = *state;
+    size_t len = 2 << 20;
+    char *data = pattern(len);
+    until_ready(w);
+    im_stream_write(w->stream, data, len);
+    im_stream_finish(w->stream, IM_KICKED, 10000);
+    im_stream_finish(w->stream, IM_BYE, 0);
+    im_stream_write(w->stream, "too late", 8);
+    UNTIL(&w->stage, w->peer->ended);
+    assert_int_equal(w->peer->in.len, len);
+    assert_memory_equal(w->peer->in.p, data, len);
+    peer_say(w->peer, "is read and forgotten");
+    settle(w);
+    assert_int_equal(w->got.len, 0);
+    assert_int_equal(w->ended, 0);
+    peer_finish(w->peer);
+    UNTIL(&w->stage, w->ended);
+    assert_int_equal(w->reason, IM_KICKED); /* the first one given */
+    free(data);
+}
+
+static void finishing_ends_by_a_deadline(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_write(w->stream, "bye", 3);
+    uint64_t start = now_ms();
+    im_stream_finish(w->stream, IM_DRAIN, 200);
+    UNTIL(&w->stage, w->ended);
+    assert_in_range(now_ms() - start, 200, 2000);
+    assert_int_equal(w->reason, IM_DRAIN);
+    assert_memory_equal(w->peer->in.p, "bye", 3);
+}
+
+static void finishing_does_not_wait_for_a_deaf_peer(void **state)
+{
+    struct world *w = *state;
+    char *data = pattern(4 << 20);
+    until_ready(w);
+    w->peer->deaf = true;
+    w->config->close_ms = 200;
+    im_stream_write(w->stream, data, 4 << 20);
+    uint64_t start = now_ms();
+    im_stream_finish(w->stream, IM_KICKED, 100);
+    UNTIL(&w->stage, w->ended);
+    assert_in_range(now_ms() - start, 200, 2000);
+    free(data);
+}
+
+static void aborting_is_told_later_and_once(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    w->nested = true;
+    im_stream_abort(w->stream, IM_FLOOD);
+    im_stream_abort(w->stream, IM_BYE);
+    im_stream_finish(w->stream, IM_BYE, 100);
+    im_stream_hold(w->stream, true);
+    im_stream_hold(w->stream, false);
+    im_stream_deadline(w->stream, 1, IM_BYE);
+    im_stream_write(w->stream, "x", 1);
+    assert_int_equal(im_stream_queued(w->stream), 0);
+    w->nested = false;
+    UNTIL(&w->stage, w->released);
+    settle(w);
+    assert_int_equal(w->ended, 1);
+    assert_int_equal(w->reason, IM_FLOOD);
+}
+
+static void a_peer_that_vanishes_is_gone(void **state)
+{
+    struct world *w = *state;
+    struct linger reset = {.l_onoff = 1};
+    until_ready(w);
+    setsockopt(w->peer->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    peer_free(&w->stage, &w->peer);
+    UNTIL(&w->stage, w->ended);
+    assert_int_equal(w->reason, IM_GONE);
+    assert_int_equal(w->ends, 0);
+}
+
+/* A TLS peer that goes without close_notify is as good as one that says goodbye. */
+static void a_peer_that_just_closes_has_ended(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    peer_say(w->peer, "last words");
+    UNTIL(&w->stage, w->peer->out.len == 0 && w->got.len == 10);
+    peer_free(&w->stage, &w->peer);
+    UNTIL(&w->stage, w->ended);
+    assert_int_equal(w->ends, 1);
+    assert_int_equal(w->reason, IM_BYE);
+}
+
+static void drained_comes_when_the_queue_is_low(void **state)
+{
+    struct world *w = *state;
+    size_t len = 3 << 20;
+    char *data = pattern(len);
+    until_ready(w);
+    im_stream_low_water(w->stream, 256 << 10);
+    w->peer->deaf = true;
+    im_stream_write(w->stream, data, len);
+    settle(w);
+    assert_int_equal(w->drained, 0);
+    w->peer->deaf = false;
+    UNTIL(&w->stage, w->drained == 1);
+    assert_in_range(w->queued_when_drained, 1, 256 << 10);
+    UNTIL(&w->stage, w->peer->in.len == len);
+    UNTIL(&w->stage, w->drained == 2);
+    assert_int_equal(w->queued_when_drained, 0);
+    settle(w);
+    assert_int_equal(w->drained, 2);
+    free(data);
+}
+
+static void what_never_rose_over_low_water_is_told_when_it_has_left(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_low_water(w->stream, 256 << 10);
+    im_stream_write(w->stream, "little", 6);
+    UNTIL(&w->stage, w->drained == 1);
+    assert_int_equal(w->queued_when_drained, 0);
+}
+
+static void drained_means_empty_by_default(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_write(w->stream, "a", 1);
+    UNTIL(&w->stage, w->drained == 1);
+    assert_int_equal(w->queued_when_drained, 0);
+    im_stream_write(w->stream, "b", 1);
+    UNTIL(&w->stage, w->drained == 2);
+}
+
+static void a_queue_over_the_limit_ends_the_stream(void **state)
+{
+    struct world *w = *state;
+    char *data = pattern(1 << 20);
+    until_ready(w);
+    w->peer->deaf = true;
+    for (int i = 0; i < 100 && !w->ended; i++) {
+        im_stream_write(w->stream, data, 1 << 20);
+        assert_true(im_stream_queued(w->stream) <= w->config->queue_hard_bytes + (1 << 20));
+        stage_step(&w->stage);
+    }
+    UNTIL(&w->stage, w->ended);
+    assert_int_equal(w->reason, IM_TOO_SLOW);
+    free(data);
+}
+
+static void a_streams_own_limit_goes_first(void **state)
+{
+    struct world *w = *state;
+    char *data = pattern(1 << 20);
+    until_ready(w);
+    im_stream_queue_limit(w->stream, 20 << 20);
+    for (int i = 0; i < 16; i++)
+        im_stream_write(w->stream, data, 1 << 20);
+    UNTIL(&w->stage, w->peer->in.len == 16 << 20);
+    free(data);
+}
+
+static void a_stalled_reader_ends_the_stream(void **state)
+{
+    struct world *w = *state;
+    char *data = pattern(4 << 20);
+    until_ready(w);
+    w->config->stall_ms = 300;
+    w->peer->deaf = true;
+    im_stream_write(w->stream, data, 4 << 20);
+    uint64_t start = now_ms();
+    UNTIL(&w->stage, w->ended);
+    assert_in_range(now_ms() - start, 300, 3000);
+    assert_int_equal(w->reason, IM_TOO_SLOW);
+    free(data);
+}
+
+static ssize_t read_piece(struct peer *p, char piece[2048])
+{
+    return p->ssl ? SSL_read(p->ssl, piece, 2048) : read(p->fd, piece, 2048);
+}
+
+/* Two bytes a microsecond: the whole takes much longer than a stall may, but something leaves all the time. */
+static void a_slow_but_steady_reader_lives(void **state)
+{
+    struct world *w = *state;
+    size_t len = 4 << 20, got = 0;
+    char *data = pattern(len), piece[2048];
+    until_ready(w);
+    w->config->stall_ms = 700;
+    w->peer->deaf = true;
+    im_stream_write(w->stream, data, len);
+    uint64_t start = now_ms();
+    while (got < len && !w->ended) {
+        ssize_t n = got < (now_ms() - start) * 2048 ? read_piece(w->peer, piece) : 0;
+        if (n > 0)
+            assert_memory_equal(piece, data + got, n);
+        got += n > 0 ? (size_t)n : 0;
+        if (n <= 0)
+            stage_step(&w->stage);
+    }
+    assert_int_equal(w->reason, IM_OK);
+    assert_true(now_ms() - start > 2 * w->config->stall_ms);
+    free(data);
+}
+
+static void a_deadline_is_not_moved_by_traffic(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    uint64_t start = now_ms();
+    im_stream_deadline(w->stream, 300, IM_UPGRADE_TIMEOUT);
+    while (!w->ended && now_ms() < start + 3000) {
+        if (w->peer->out.len == 0)
+            peer_say(w->peer, ".");
+        stage_step(&w->stage);
+    }
+    assert_in_range(now_ms() - start, 300, 1500);
+    assert_int_equal(w->reason, IM_UPGRADE_TIMEOUT);
+}
+
+static void a_deadline_can_be_replaced_and_cleared(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_deadline(w->stream, 100, IM_UPGRADE_TIMEOUT);
+    im_stream_deadline(w->stream, 0, IM_OK);
+    for (uint64_t end = now_ms() + 300; now_ms() < end;)
+        stage_step(&w->stage);
+    assert_int_equal(w->ended, 0);
+    im_stream_deadline(w->stream, 60000, IM_UPGRADE_TIMEOUT);
+    im_stream_deadline(w->stream, 100, IM_LOGIN_TIMEOUT);
+    UNTIL(&w->stage, w->ended);
+    assert_int_equal(w->reason, IM_LOGIN_TIMEOUT);
+}
+
+/* What an upgrade does: the new receiver gets the bytes that the old one left. */
+struct upgrade {
+    struct world *w;
+    char first[3];
+};
+
+static size_t take_three(void *ctx, const uint8_t *p, size_t n)
+{
+    struct upgrade *u = ctx;
+    assert_true(n >= 3);
+    memcpy(u->first, p, 3);
+    im_stream_attach(u->w->stream, &receiver, u->w);
+    return 3;
+}
+
+static void a_new_receiver_gets_the_rest(void **state)
+{
+    static const struct im_stream_ops first = {take_three, NULL, NULL, see_ended};
+    struct world *w = *state;
+    struct upgrade upgrade = {.w = w};
+    until_ready(w);
+    im_stream_attach(w->stream, &first, &upgrade);
+    peer_say(w->peer, "abcdefgh");
+    UNTIL(&w->stage, w->got.len == 5);
+    assert_memory_equal(upgrade.first, "abc", 3);
+    assert_memory_equal(w->got.p, "defgh", 5);
+}
+
+static void an_end_nobody_asks_about_ends_the_stream(void **state)
+{
+    static const struct im_stream_ops plain = {take_bytes, NULL, NULL, see_ended};
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_attach(w->stream, &plain, w);
+    UNTIL(&w->stage, w->ready);
+    peer_finish(w->peer);
+    UNTIL(&w->stage, w->ended);
+    assert_int_equal(w->reason, IM_GONE);
+}
+
+static void ending_before_it_is_ready_counts_and_vanishes(void **state)
+{
+    struct world *w = *state;
+    im_streams_abort(&w->env, IM_DRAIN);
+    UNTIL(&w->stage, w->released);
+    assert_int_equal(w->ready, 0);
+    assert_int_equal(w->ended, 0);
+    assert_int_equal(w->counters.closed[IM_DRAIN], 1);
+    assert_int_equal(im_streams_count(&w->env), 0);
+}
+
+/* The beginning of a ClientHello, a byte at a time: an inactivity timer would wait forever. */
+static void the_handshake_has_a_deadline(void **state)
+{
+    static const char hello[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    struct world *w = *state;
+    uint64_t start = now_ms();
+    size_t sent = 0;
+    w->peer->broken = true; /* the bytes are sent here */
+    while (!w->released && now_ms() < start + 5000) {
+        if (now_ms() - start > sent * 20) {
+            send(w->peer->fd, sent < sizeof hello ? hello + sent : "x", 1, MSG_NOSIGNAL);
+            sent++;
+        }
+        stage_step(&w->stage);
+    }
+    assert_int_equal(w->counters.closed[IM_TLS_TIMEOUT], 1);
+    assert_in_range(now_ms() - start, w->config->tls_handshake_ms, 2 * w->config->tls_handshake_ms);
+}
+
+static void garbage_instead_of_tls_is_refused(void **state)
+{
+    struct world *w = *state;
+    static const char garbage[] = "GET / HTTP/1.1\r\n\r\n";
+    w->peer->broken = true;
+    assert_true(send(w->peer->fd, garbage, sizeof garbage, MSG_NOSIGNAL) > 0);
+    UNTIL(&w->stage, w->released);
+    assert_int_equal(w->counters.closed[IM_TLS_FAILED], 1);
+    assert_int_equal(w->ready, 0);
+}
+
+static void old_tls_is_refused(void **state)
+{
+    struct world *w = *state;
+    SSL_set_security_level(w->peer->ssl, 0);
+    SSL_set_min_proto_version(w->peer->ssl, TLS1_1_VERSION);
+    SSL_set_max_proto_version(w->peer->ssl, TLS1_1_VERSION);
+    UNTIL(&w->stage, w->released);
+    assert_int_equal(w->counters.closed[IM_TLS_FAILED], 1);
+}
+
+static void renegotiation_is_refused(void **state)
+{
+    struct world *w = *state;
+    SSL_set_max_proto_version(w->peer->ssl, TLS1_2_VERSION);
+    until_ready(w);
+    assert_int_equal(SSL_renegotiate(w->peer->ssl), 1);
+    SSL_do_handshake(w->peer->ssl);
+    UNTIL(&w->stage, w->peer->broken); /* told no */
+    assert_int_equal(w->counters.n[IM_C_TLS_HANDSHAKES], 1);
+}
+
+static void credentials_are_known_for_unix_peers_only(void **state)
+{
+    struct world *w = *state;
+    unsigned uid = 12345;
+    int fds[2];
+    until_ready(w);
+    assert_false(im_stream_peer_uid(w->stream, &uid));
+    im_stream_abort(w->stream, IM_BYE);
+    UNTIL(&w->stage, w->released);
+    w->ready = w->ended = w->released = 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    open_streams(w, fds);
+    until_ready(w);
+    assert_true(im_stream_peer_uid(w->stream, &uid));
+    assert_int_equal(uid, getuid());
+}
+
+/* Timers and later work, on which streams stand. */
+
+struct alarm {
+    struct im_timer timer;
+    struct im_later later;
+    struct im_loop *loop;
+    struct alarm *stops;
+    uint64_t fired_ms;
+    unsigned count, again;
+};
+
+static void ring(struct im_timer *timer)
+{
+    struct alarm *a = (struct alarm *)(void *)timer;
+    a->fired_ms = now_ms();
+    a->count++;
+    if (a->stops)
+        im_timer_stop(a->loop, &a->stops->timer);
+    if (a->again && a->again--)
+        im_timer_start(a->loop, &a->timer, 60, ring);
+}
+
+static void timers_fire_in_time_or_not_at_all(void **state)
+{
+    struct world *w = *state;
+    struct im_loop *loop = im_loop_of(&w->env);
+    struct alarm alarms[40] = {0};
+    uint64_t start = now_ms();
+    for (size_t i = 0; i < 40; i++) {
+        alarms[i].loop = loop;
+        im_timer_start(loop, &alarms[i].timer, i * 20, ring);
+    }
+    alarms[0].again = 3;
+    alarms[3].stops = &alarms[38];
+    im_timer_stop(loop, &alarms[39].timer);
+    im_timer_stop(loop, &alarms[39].timer);
+    UNTIL(&w->stage, alarms[37].count > 0);
+    for (size_t i = 1; i < 38; i++) {
+        assert_int_equal(alarms[i].count, 1);
+        assert_in_range(alarms[i].fired_ms - start, i * 20, i * 20 + IM_TIMER_GRAIN_MS + 500);
+    }
+    assert_int_equal(alarms[0].count, 4);
+    for (uint64_t end = now_ms() + 150; now_ms() < end;)
+        stage_step(&w->stage);
+    assert_int_equal(alarms[38].count + alarms[39].count, 0);
+}
+
+static void work_again(struct im_later *later)
+{
+    struct alarm *a = (struct alarm *)(void *)((char *)later - offsetof(struct alarm, later));
+    a->count++;
+    if (a->count == 10)
+        return;
+    im_later_add(a->loop, later, work_again);
+    im_later_add(a->loop, later, work_again);
+}
+
+static void later_work_runs_once_a_turn(void **state)
+{
+    struct world *w = *state;
+    struct alarm *a = im_zalloc(sizeof *a);
+    until_ready(w);
+    a->loop = im_loop_of(&w->env);
+    im_later_add(a->loop, &a->later, work_again);
+    assert_int_equal(a->count, 0);
+    for (unsigned i = 1; a->count < 10; i++) {
+        event_base_loop(w->stage.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        assert_true(a->count <= i);
+    }
+    settle(w);
+    assert_int_equal(a->count, 10);
+    free(a);
+}
+
+#define PLAIN(function) cmocka_unit_test_setup_teardown(function, set_up_plain, tear_down)
+#define TLS(function)                                                                                                  \
+    {                                                                                                                  \
+#function "_tls", function, set_up_tls, tear_down, NULL                                                        \
+    }
+#define BOTH(function) PLAIN(function), TLS(function)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(bytes_pass_both_ways),
+        BOTH(megabytes_arrive_whole),
+        BOTH(queued_references_are_dropped_at_the_end),
+        BOTH(input_comes_byte_by_byte),
+        BOTH(a_held_stream_keeps_what_is_not_taken),
+        BOTH(holding_reaches_the_peer),
+        BOTH(the_end_comes_after_what_was_held),
+        BOTH(a_stream_can_be_written_to_after_the_peers_end),
+        BOTH(finishing_flushes_and_waits_for_the_peer),
+        BOTH(finishing_ends_by_a_deadline),
+        BOTH(finishing_does_not_wait_for_a_deaf_peer),
+        BOTH(aborting_is_told_later_and_once),
+        BOTH(a_peer_that_vanishes_is_gone),
+        BOTH(a_peer_that_just_closes_has_ended),
+        BOTH(drained_comes_when_the_queue_is_low),
+        BOTH(what_never_rose_over_low_water_is_told_when_it_has_left),
+        BOTH(drained_means_empty_by_default),
+        BOTH(a_queue_over_the_limit_ends_the_stream),
+        BOTH(a_streams_own_limit_goes_first),
+        BOTH(a_stalled_reader_ends_the_stream),
+        BOTH(a_slow_but_steady_reader_lives),
+        BOTH(a_deadline_is_not_moved_by_traffic),
+        BOTH(a_deadline_can_be_replaced_and_cleared),
+        BOTH(a_new_receiver_gets_the_rest),
+        BOTH(an_end_nobody_asks_about_ends_the_stream),
+        BOTH(ending_before_it_is_ready_counts_and_vanishes),
+        TLS(the_handshake_has_a_deadline),
+        TLS(garbage_instead_of_tls_is_refused),
+        TLS(old_tls_is_refused),
+        TLS(renegotiation_is_refused),
+        PLAIN(credentials_are_known_for_unix_peers_only),
+        PLAIN(timers_fire_in_time_or_not_at_all),
+        PLAIN(later_work_runs_once_a_turn),
+    };
+    return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
+}

@@ -1,0 +1,271 @@
+#include "tools/imctl/show.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "tools/imctl/table.h"
+#include "tools/safe_json.h"
+
+#define COLUMNS_MAX 20
+#define FLAT_MAX    4 /* an object with so few members fits on one line */
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t a = strlen(s), b = strlen(end);
+    return a >= b && strcmp(s + a - b, end) == 0;
+}
+
+static bool is_time(const char *key)
+{
+    return ends_with(key, "_ms");
+}
+
+static bool is_size(const char *key)
+{
+    return strcmp(key, "bytes") == 0 || ends_with(key, "_bytes");
+}
+
+/* Values. */
+
+static void put_time(struct im_out *out, uint64_t ms)
+{
+    uint64_t s = ms / 1000;
+    if (ms < 1000)
+        im_out_printf(out, "%" PRIu64 "ms", ms);
+    else if (s < 60)
+        im_out_printf(out, "%" PRIu64 "s", s);
+    else if (s < 3600)
+        im_out_printf(out, "%" PRIu64 "m%02" PRIu64 "s", s / 60, s % 60);
+    else if (s < 86400)
+        im_out_printf(out, "%" PRIu64 "h%02" PRIu64 "m", s / 3600, s / 60 % 60);
+    else
+        im_out_printf(out, "%" PRIu64 "d%02" PRIu64 "h", s / 86400, s / 3600 % 24);
+}
+
+static void put_size(struct im_out *out, uint64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    if (bytes < 1024) {
+        im_out_printf(out, "%" PRIu64 " B", bytes);
+        return;
+    }
+    double n = (double)bytes / 1024;
+    size_t unit = 0;
+    for (; n >= 1024 && unit < 3; unit++)
+        n /= 1024;
+    im_out_printf(out, "%.1f %s", n, units[unit]);
+}
+
+static void put_list(struct im_out *out, const json_t *list);
+
+static void put_value(struct im_out *out, const char *key, const json_t *value)
+{
+    size_t start = out->len;
+    if (json_is_integer(value) && is_time(key))
+        put_time(out, (uint64_t)json_integer_value(value));
+    else if (json_is_integer(value) && is_size(key))
+        put_size(out, (uint64_t)json_integer_value(value));
+    else if (json_is_boolean(value))
+        im_out_str(out, json_is_true(value) ? "yes" : "no");
+    else if (json_is_string(value))
+        im_out_put(out, json_string_value(value), json_string_length(value));
+    else if (json_is_array(value))
+        put_list(out, value);
+    else if (value && !json_is_null(value))
+        im_json_put(out, value);
+    if (out->len == start)
+        im_out_char(out, '-');
+}
+
+static void put_list(struct im_out *out, const json_t *list)
+{
+    const json_t *value;
+    size_t i;
+    json_array_foreach(list, i, value)
+    {
+        im_out_str(out, i ? ", " : "");
+        put_value(out, "", value);
+    }
+}
+
+/* A few members in one line; what is false or unset is not worth a word, and what is true is named. */
+static void put_flat(struct im_out *out, json_t *object)
+{
+    const char *key;
+    json_t *value;
+    size_t start = out->len;
+    json_object_foreach(object, key, value)
+    {
+        if (json_is_null(value) || json_is_false(value))
+            continue;
+        im_out_str(out, out->len > start ? " " : "");
+        if (json_is_true(value))
+            im_out_str(out, key);
+        else
+            put_value(out, key, value);
+    }
+}
+
+static void add(struct table *t, const struct im_out *text)
+{
+    table_add(t, (struct im_str){im_out_data(text), text->len});
+}
+
+/* "uptime_ms" is a word for programs. */
+static void add_name(struct table *t, const char *path)
+{
+    size_t len = strlen(path);
+    table_add(t, (struct im_str){path, is_time(path) ? len - 3 : len});
+}
+
+/* Fields. */
+
+static void add_fields(struct table *t, const char *prefix, json_t *object);
+
+static void add_field(struct table *t, const char *path, json_t *value)
+{
+    struct im_out text = {0};
+    if (json_is_object(value) && json_object_size(value) > 0) {
+        add_fields(t, path, value);
+        return;
+    }
+    add_name(t, path);
+    put_value(&text, path, json_is_object(value) ? NULL : value);
+    add(t, &text);
+    im_out_clear(&text);
+}
+
+static void add_objects(struct table *t, const char *path, json_t *list)
+{
+    json_t *object;
+    size_t i;
+    json_array_foreach(list, i, object)
+    {
+        struct im_out text = {0};
+        if (json_object_size(object) <= FLAT_MAX) {
+            table_add(t, im_str(i ? "" : path));
+            put_flat(&text, object);
+            add(t, &text);
+        } else {
+            im_out_printf(&text, "%s[%zu]", path, i);
+            im_out_char(&text, '\0');
+            add_fields(t, im_out_data(&text), object);
+        }
+        im_out_clear(&text);
+    }
+}
+
+static void add_fields(struct table *t, const char *prefix, json_t *object)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value)
+    {
+        struct im_out path = {0};
+        im_out_printf(&path, "%s%s%s", prefix, *prefix ? "." : "", key);
+        im_out_char(&path, '\0');
+        if (json_is_array(value) && json_is_object(json_array_get(value, 0)))
+            add_objects(t, im_out_data(&path), value);
+        else
+            add_field(t, im_out_data(&path), value);
+        im_out_clear(&path);
+    }
+}
+
+static void show_fields(json_t *result, struct im_out *out)
+{
+    struct table t;
+    table_init(&t, 2);
+    add_fields(&t, "", result);
+    table_write(&t, false, out);
+    table_free(&t);
+}
+
+/* Tables. */
+
+static void add_header(struct table *t, const char *column)
+{
+    char name[64];
+    size_t len = strlen(column);
+    if (is_time(column))
+        len -= 3;
+    else if (ends_with(column, "_bytes"))
+        len -= 6;
+    if (len >= sizeof name)
+        len = sizeof name - 1;
+    for (size_t i = 0; i < len; i++)
+        name[i] = column[i] >= 'a' && column[i] <= 'z' ? (char)(column[i] - 'a' + 'A') : column[i];
+    table_add(t, (struct im_str){name, len});
+}
+
+static void add_row(struct table *t, const json_t *row, char **columns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct im_out text = {0};
+        const json_t *value = json_object_get(row, columns[i]);
+        put_value(&text, columns[i], value);
+        if (json_is_number(value))
+            table_right(t, i);
+        add(t, &text);
+        im_out_clear(&text);
+    }
+}
+
+static void put_rest(const json_t *result, const char *key, size_t shown, struct im_out *out)
+{
+    json_int_t total = json_integer_value(json_object_get(result, "total"));
+    if (shown == 0)
+        im_out_printf(out, "no %s\n", key);
+    else if (total > (json_int_t)shown)
+        im_out_printf(out, "%zu of %" JSON_INTEGER_FORMAT " %s; more with limit=NUMBER\n", shown, total, key);
+}
+
+static void show_table(const json_t *result, const char *key, char **columns, size_t count, bool bold,
+                       struct im_out *out)
+{
+    const json_t *rows = json_object_get(result, key), *row;
+    size_t i;
+    struct table t;
+    table_init(&t, count);
+    for (i = 0; i < count; i++)
+        add_header(&t, columns[i]);
+    json_array_foreach(rows, i, row)
+    {
+        add_row(&t, row, columns, count);
+    }
+    if (json_array_size(rows) > 0)
+        table_write(&t, bold, out);
+    put_rest(result, key, json_array_size(rows), out);
+    table_free(&t);
+}
+
+/* Splits "table KEY COLUMN…" in place. */
+static size_t split(char *words, char *out[COLUMNS_MAX])
+{
+    size_t n = 0;
+    char *rest = NULL;
+    for (char *word = strtok_r(words, " ", &rest); word && n < COLUMNS_MAX; word = strtok_r(NULL, " ", &rest))
+        out[n++] = word;
+    return n;
+}
+
+void show_result(const json_t *result, const char *show, bool bold, struct im_out *out)
+{
+    const json_t *text = json_object_get(result, "text");
+    char *words[COLUMNS_MAX], *copy = im_strndup(show, strlen(show));
+    size_t n = split(copy, words);
+    if (n > 0 && strcmp(words[0], "text") == 0 && json_is_string(text)) {
+        im_out_safe(out, (struct im_str){json_string_value(text), json_string_length(text)}, true);
+    } else if (n > 2 && strcmp(words[0], "table") == 0) {
+        show_table(result, words[1], words + 2, n - 2, bold, out);
+    } else {
+        json_t *fields =
+            json_is_object(result) ? json_copy((json_t *)(uintptr_t)result) : json_pack("{s:O}", "result", result);
+        show_fields(fields, out);
+        json_decref(fields);
+    }
+    free(copy);
+}

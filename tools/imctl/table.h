@@ -1,0 +1,27 @@
+#ifndef IM_TOOLS_IMCTL_TABLE_H
+#define IM_TOOLS_IMCTL_TABLE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "core/bytes.h"
+
+/* Cells of text in columns, aligned by the width that a terminal gives them: 翠花 is four columns wide. */
+struct table {
+    struct im_str *cells; /* row by row; malloc'd each */
+    size_t columns, count;
+    bool *right; /* columns that are aligned to the right */
+};
+
+void table_init(struct table *, size_t columns);
+void table_free(struct table *);
+/* Adds the next cell; the text is made safe for a terminal. */
+void table_add(struct table *, struct im_str text);
+void table_right(struct table *, size_t column);
+/* Writes rows; the first one bold when `bold`. */
+void table_write(const struct table *, bool bold, struct im_out *);
+
+/* Columns that safe text takes on a terminal. */
+size_t text_width(struct im_str);
+
+#endif

@@ -1,0 +1,24 @@
+#ifndef IM_TOOLS_IMD_ADMIN_H
+#define IM_TOOLS_IMD_ADMIN_H
+
+#include "core/reason.h"
+#include "tools/imd/rpc.h"
+
+/* The admin sockets: JSON-RPC by lines, for imctl and for `nc -U`. Who may come: root, the server's own user, and
+ * members of admin.group; to the read-only socket whoever its permissions let in. */
+
+struct imd;
+struct imd_admin;
+
+#define IMD_ADMIN_LINE_MAX (64 * 1024)
+
+enum im_reason imd_admin_open(struct imd *, struct imd_admin **out, struct im_error *);
+/* Stops listening; connections live on. admin may be NULL. */
+void imd_admin_close(struct imd_admin *);
+/* Once no connection and no command is left. */
+void imd_admin_free(struct imd_admin **);
+
+/* The commands; ends with name NULL. Their host is the struct imd. */
+extern const struct im_rpc_command imd_admin_commands[];
+
+#endif

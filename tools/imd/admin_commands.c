@@ -1,0 +1,527 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "core/name.h"
+#include "stores/stores.h"
+#include "tools/imd/admin.h"
+#include "tools/imd/daemon.h"
+#include "tools/safe_json.h"
+#include "transports/gate.h"
+#include "transports/listener.h"
+#include "transports/loop.h"
+
+#define SESSIONS_DEFAULT 1000
+#define SESSIONS_MAX     10000
+
+static struct imd *host(const struct im_rpc_call *call)
+{
+    return call->rpc->host;
+}
+
+static json_t *number(uint64_t n)
+{
+    return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+}
+
+static void set_number(json_t *object, const char *key, uint64_t n)
+{
+    json_object_set_new(object, key, number(n));
+}
+
+static void set_text(json_t *object, const char *key, const char *s)
+{
+    json_object_set_new(object, key, s ? im_json_text(im_str(s)) : json_null());
+}
+
+/* status */
+
+static json_t *listening(const struct imd *imd)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < imd->listener_count; i++) {
+        const struct imd_listener *l = &imd->listeners[i];
+        if (!l->listener)
+            continue;
+        json_t *one = json_object();
+        set_text(one, "transport", l->transport->name);
+        set_text(one, "address", im_listener_address(l->listener));
+        json_object_set_new(one, "tls", json_boolean(im_listener_config(l->listener)->tls_cert));
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
+static json_t *store_status(const struct imd *imd, const struct im_store_stats *stats)
+{
+    json_t *store = json_object();
+    set_text(store, "kind", im_store_rows[imd->config->store_kind].name);
+    set_text(store, "epoch", imd->store->epoch);
+    json_object_set_new(store, "failed", json_boolean(imd_store_failed(imd)));
+    set_number(store, "events", stats->events);
+    set_number(store, "users", stats->users);
+    set_number(store, "conversations", stats->conversations);
+    set_number(store, "head", stats->head);
+    set_number(store, "bytes", stats->bytes);
+    return store;
+}
+
+static void status_ready(void *arg, const struct im_store_stats *stats)
+{
+    struct im_rpc_call *call = arg;
+    const struct imd *imd = host(call);
+    struct im_online online;
+    json_t *status = json_object();
+    im_core_online(imd->core, &online);
+    set_text(status, "state", imd_state_name(imd));
+    set_text(status, "version", PACKAGE_VERSION);
+    set_number(status, "pid", (uint64_t)getpid());
+    set_number(status, "uptime_ms", im_loop_now_ms() - imd->started_mono_ms);
+    set_text(status, "config", imd->config_path);
+    set_text(status, "log_level", im_log_level_name(imd->log->level));
+    set_number(status, "users", online.users);
+    set_number(status, "sessions", online.sessions);
+    set_number(status, "connections", im_gate_count(imd->env.gate));
+    json_object_set_new(status, "listen", listening(imd));
+    set_text(status, "metrics", imd->metrics_listener ? im_listener_address(imd->metrics_listener) : NULL);
+    json_object_set_new(status, "store", store_status(imd, stats));
+    im_rpc_result(call, status);
+}
+
+static void status(struct im_rpc_call *call)
+{
+    imd_stats_ask(host(call), status_ready, call);
+}
+
+/* online */
+
+static void online(struct im_rpc_call *call)
+{
+    const struct imd *imd = host(call);
+    uint64_t counts[IMD_TRANSPORTS_MAX];
+    struct im_online now;
+    json_t *result = json_object(), *transports = json_object();
+    im_core_online(imd->core, &now);
+    imd_count_sessions(imd, counts);
+    for (size_t i = 0; im_transports[i]; i++)
+        set_number(transports, im_transports[i]->name, counts[i]);
+    set_number(result, "users", now.users);
+    set_number(result, "sessions", now.sessions);
+    json_object_set_new(result, "transports", transports);
+    im_rpc_result(call, result);
+}
+
+/* sessions */
+
+struct listing {
+    struct im_name user;
+    bool one_user;
+    uint64_t limit, count;
+    json_t *rows;
+};
+
+static bool is_user(const struct im_name *wanted, struct im_str user)
+{
+    struct im_name name;
+    return user.p && im_name_parse(user, &name, NULL) == IM_OK && im_str_eq(im_name_key(&name), im_name_key(wanted));
+}
+
+static json_t *describe_session(const struct im_session_view *v)
+{
+    json_t *row = json_object();
+    set_number(row, "id", v->id);
+    json_object_set_new(row, "user", v->user.p ? im_json_text(v->user) : json_null());
+    json_object_set_new(row, "device", im_json_text(v->device));
+    set_text(row, "transport", v->transport);
+    json_object_set_new(row, "tls", json_boolean(v->tls));
+    set_text(row, "dialect", v->dialect);
+    set_text(row, "state", v->state);
+    json_object_set_new(row, "address", im_json_text(v->address));
+    json_object_set_new(row, "agent", im_json_text(v->agent));
+    set_number(row, "age_ms", v->age_ms);
+    set_number(row, "idle_ms", v->idle_ms);
+    set_number(row, "pos", v->pos);
+    set_number(row, "cursor", v->cursor);
+    set_number(row, "queued_bytes", v->queued);
+    return row;
+}
+
+static bool list_session(void *arg, const struct im_session_view *view)
+{
+    struct listing *listing = arg;
+    if (listing->one_user && !is_user(&listing->user, view->user))
+        return true;
+    if (listing->count++ < listing->limit)
+        json_array_append_new(listing->rows, describe_session(view));
+    return true;
+}
+
+static void sessions(struct im_rpc_call *call)
+{
+    struct listing listing = {.limit = SESSIONS_DEFAULT};
+    struct im_str user = im_rpc_string(call, "user");
+    struct im_error error;
+    listing.one_user = user.p != NULL;
+    if (user.p && im_name_parse(user, &listing.user, &error) != IM_OK) {
+        im_rpc_fail(call, IM_BAD_ID, "user: %s", error.detail);
+        return;
+    }
+    if (im_rpc_uint(call, "limit", &listing.limit) && listing.limit > SESSIONS_MAX) {
+        im_rpc_fail(call, IM_BAD_FIELD, "limit must be at most %d", SESSIONS_MAX);
+        return;
+    }
+    listing.rows = json_array();
+    im_core_sessions(host(call)->core, list_session, &listing);
+    json_t *result = json_object();
+    json_object_set_new(result, "sessions", listing.rows);
+    set_number(result, "total", listing.count);
+    im_rpc_result(call, result);
+}
+
+/* kick */
+
+static void kicked(struct im_rpc_call *call, uint64_t closed, json_t *what)
+{
+    IM_LOG(host(call)->log, IM_LOG_INFO, "admin", "kicked", IM_KN("closed", (int64_t)closed));
+    json_t *result = json_object();
+    set_number(result, "closed", closed);
+    json_object_update(result, what);
+    json_decref(what);
+    im_rpc_result(call, result);
+}
+
+struct search {
+    uint64_t id;
+    bool found;
+};
+
+static bool match_session(void *arg, const struct im_session_view *view)
+{
+    struct search *search = arg;
+    search->found = view->id == search->id;
+    return !search->found;
+}
+
+static bool has_session(const struct im_core *core, uint64_t id)
+{
+    struct search search = {.id = id};
+    im_core_sessions(core, match_session, &search);
+    return search.found;
+}
+
+static bool has_user(const struct im_core *core, struct im_str user)
+{
+    struct listing listing = {.one_user = true};
+    if (im_name_parse(user, &listing.user, NULL) != IM_OK)
+        return false;
+    im_core_sessions(core, list_session, &listing);
+    return listing.count > 0;
+}
+
+static void kick_session(struct im_rpc_call *call, uint64_t id)
+{
+    size_t closed = im_core_kick_session(host(call)->core, id);
+    if (closed == 0)
+        im_rpc_fail(call, IM_NO_SUCH_SESSION, "no session %" PRIu64 "; see: imctl sessions", id);
+    else
+        kicked(call, closed, json_pack("{s:I}", "session", (json_int_t)id));
+}
+
+static void kick_user(struct im_rpc_call *call, struct im_str user)
+{
+    size_t closed = im_core_kick_user(host(call)->core, user);
+    uint64_t digits;
+    if (closed == 0)
+        im_rpc_fail(call, IM_NO_SUCH_USER, "%.*s is not online%s; see: imctl sessions", (int)user.len, user.p,
+                    im_str_u64(user, &digits) ? ", nor is there a session of that number" : "");
+    else
+        kicked(call, closed, json_pack("{s:o}", "user", im_json_text(user)));
+}
+
+/* Digits may be a user's id as well as a session's number. */
+static void kick(struct im_rpc_call *call)
+{
+    const struct im_core *core = host(call)->core;
+    struct im_str who = im_rpc_string(call, "who"), user = im_rpc_string(call, "user");
+    uint64_t session = 0;
+    bool has_number = im_rpc_uint(call, "session", &session);
+    if ((who.p != NULL) + (user.p != NULL) + has_number != 1) {
+        im_rpc_fail(call, IM_BAD_FIELD, "kick needs one of: a user or a session, user=NAME, session=NUMBER");
+        return;
+    }
+    imd_clock(host(call));
+    bool by_session = has_number || (who.p && im_str_u64(who, &session) && has_session(core, session));
+    if (by_session && who.p && has_user(core, who))
+        im_rpc_fail(call, IM_BAD_FIELD, "%.*s is a user and a session; say user=%.*s or session=%.*s", (int)who.len,
+                    who.p, (int)who.len, who.p, (int)who.len, who.p);
+    else if (by_session)
+        kick_session(call, session);
+    else
+        kick_user(call, who.p ? who : user);
+}
+
+/* counters */
+
+static json_t *reasons(const uint64_t *counts)
+{
+    json_t *object = json_object();
+    for (enum im_reason r = 0; r < IM_REASON_COUNT; r++)
+        if (counts[r] > 0)
+            set_number(object, im_reason_name(r), counts[r]);
+    return object;
+}
+
+static void counters(struct im_rpc_call *call)
+{
+    const struct imd *imd = host(call);
+    json_t *result = json_object();
+    for (enum im_counter c = 0; c < IM_COUNTER_COUNT; c++)
+        set_number(result, im_counter_info(c)->name, imd->counters.n[c]);
+    set_number(result, "admin_requests_total", imd->admin_requests);
+    set_number(result, "admin_refused_total", imd->admin_refused);
+    json_object_set_new(result, "refused_total", reasons(imd->counters.refused));
+    json_object_set_new(result, "closed_total", reasons(imd->counters.closed));
+    im_rpc_result(call, result);
+}
+
+/* config */
+
+static json_t *strings(const struct im_strings *list)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < list->n; i++)
+        json_array_append_new(array, im_json_text(im_str(list->v[i])));
+    return array;
+}
+
+static json_t *value(const struct im_config_row *row, const void *base)
+{
+    const void *member = (const char *)base + row->offset;
+    if (row->type == IM_T_BOOL)
+        return json_boolean(*(const bool *)member);
+    if (row->type == IM_T_UINT)
+        return number(*(const uint64_t *)member);
+    if (row->type == IM_T_STRINGS)
+        return strings(member);
+    char *s = im_config_get(row, base);
+    json_t *json = *s ? im_json_text(im_str(s)) : json_null();
+    free(s);
+    return json;
+}
+
+static void set_value(json_t *object, const char *path, json_t *json)
+{
+    const char *dot = strchr(path, '.');
+    if (!dot) {
+        json_object_set_new(object, path, json);
+        return;
+    }
+    char *name = im_strndup(path, (size_t)(dot - path));
+    json_t *section = json_object_get(object, name);
+    if (!section) {
+        section = json_object();
+        json_object_set_new(object, name, section);
+    }
+    set_value(section, dot + 1, json);
+    free(name);
+}
+
+static json_t *rows(const struct im_config_row *table, size_t count, const void *base)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < count; i++)
+        set_value(object, table[i].path, value(&table[i], base));
+    return object;
+}
+
+static void config(struct im_rpc_call *call)
+{
+    const struct im_config *c = host(call)->config;
+    json_t *listen = json_array();
+    for (size_t i = 0; i < c->listen_count; i++)
+        json_array_append_new(listen, rows(im_listen_rows, im_listen_row_count, &c->listen[i]));
+    json_t *result = rows(im_config_rows, im_config_row_count, c);
+    json_object_set_new(result, "listen", listen);
+    im_rpc_result(call, result);
+}
+
+/* reload */
+
+static json_t *lines(const struct im_out *out)
+{
+    json_t *array = json_array();
+    const char *p = im_out_data(out), *end = p + out->len;
+    while (p < end) {
+        const char *lf = memchr(p, '\n', (size_t)(end - p));
+        size_t n = (size_t)((lf ? lf : end) - p);
+        json_array_append_new(array, json_stringn(p, n));
+        p += n + 1;
+    }
+    return array;
+}
+
+static void reload(struct im_rpc_call *call)
+{
+    struct imd_reload done = {0};
+    if (imd_reload(host(call), &done)) {
+        json_t *result = json_object();
+        json_object_set_new(result, "changed", lines(&done.changed));
+        json_object_set_new(result, "needs_restart", lines(&done.restart));
+        im_rpc_result(call, result);
+    } else {
+        size_t n = done.problems.len;
+        im_rpc_fail(call, IM_CONFIG, "nothing was changed:\n%.*s", (int)(n ? n - 1 : 0), im_out_data(&done.problems));
+    }
+    imd_reload_clear(&done);
+}
+
+/* log.level */
+
+static void log_level(struct im_rpc_call *call)
+{
+    struct imd *imd = host(call);
+    struct im_str wanted = im_rpc_string(call, "level");
+    json_t *result = json_object();
+    if (wanted.p && !call->may_write) {
+        json_decref(result);
+        im_rpc_fail(call, IM_FORBIDDEN, "log.level LEVEL changes something, and this socket is for reading only");
+        return;
+    }
+    for (enum im_log_level level = IM_LOG_ERROR; wanted.p && level <= IM_LOG_DEBUG; level++)
+        if (im_str_eq(im_str(im_log_level_name(level)), wanted))
+            imd->log->level = level;
+    set_text(result, "level", im_log_level_name(imd->log->level));
+    im_rpc_result(call, result);
+}
+
+/* shutdown */
+
+static void shut_down(struct im_rpc_call *call)
+{
+    struct imd *imd = host(call);
+    json_t *result = json_object();
+    set_number(result, "deadline_ms", imd->config->shutdown_ms);
+    im_rpc_result(call, result);
+    imd_shutdown(imd, "imctl");
+}
+
+/* help, commands */
+
+static void help(struct im_rpc_call *call)
+{
+    struct im_str name = im_rpc_string(call, "command");
+    const struct im_rpc_command *command = name.p ? im_rpc_find(call->rpc, name) : NULL;
+    if (name.p && !command) {
+        im_rpc_fail(call, IM_BAD_COMMAND, "no command \"%.*s\"; help lists them", (int)name.len, name.p);
+        return;
+    }
+    struct im_out out = {0};
+    im_rpc_help(call->rpc, command, &out);
+    im_rpc_result(call, json_pack("{s:s%}", "text", im_out_data(&out), out.len));
+    im_out_clear(&out);
+}
+
+static void commands(struct im_rpc_call *call)
+{
+    im_rpc_result(call, json_pack("{s:s, s:o}", "version", PACKAGE_VERSION, "commands", im_rpc_describe(call->rpc)));
+}
+
+/* The table. */
+
+const struct im_rpc_command imd_admin_commands[] = {
+    {
+        .name = "status",
+        .help = "How the server is: version, uptime, listeners, who is connected, the store.",
+        .example = "status",
+        .show = "fields",
+        .run = status,
+    },
+    {
+        .name = "online",
+        .help = "How many users and sessions there are, and over which transports. Counted now, not remembered.",
+        .example = "online",
+        .show = "fields",
+        .run = online,
+    },
+    {
+        .name = "sessions",
+        .args = {{"user", IM_RPC_STRING, false, NULL, "Only this user's sessions."},
+                 {"limit", IM_RPC_UINT, false, NULL, "At most so many, 1000 unless told otherwise."}},
+        .help = "Every connection of a client, logged in or not.",
+        .example = "sessions user=小明",
+        .show = "table sessions id user device transport dialect state address age_ms idle_ms queued_bytes",
+        .run = sessions,
+    },
+    {
+        .name = "kick",
+        .access = IM_RPC_WRITE,
+        .args = {{"who", IM_RPC_STRING, false, NULL, "A user's id, or a session's number."},
+                 {"user", IM_RPC_STRING, false, NULL, "A user's id, and nothing else."},
+                 {"session", IM_RPC_UINT, false, NULL, "A session's number, and nothing else."}},
+        .help =
+            "Close one session, or all of a user. A word of digits that is both somebody's id and a session's number "
+            "is refused: say user=… or session=….",
+        .usage = "USER | SESSION",
+        .example = "kick 小明",
+        .show = "fields",
+        .run = kick,
+    },
+    {
+        .name = "counters",
+        .help = "All counters since the start; the same as in /metrics. Reasons that never came up are left out.",
+        .example = "counters",
+        .show = "fields",
+        .run = counters,
+    },
+    {
+        .name = "config",
+        .help = "The configuration in force, defaults included.",
+        .example = "config",
+        .show = "fields",
+        .run = config,
+    },
+    {
+        .name = "reload",
+        .access = IM_RPC_WRITE,
+        .help =
+            "Read the configuration and the TLS certificates again, as SIGHUP does. If anything is wrong with them, "
+            "the old ones stay and the answer says why.",
+        .example = "reload",
+        .show = "fields",
+        .run = reload,
+    },
+    {
+        .name = "log.level",
+        .args = {{"level", IM_RPC_STRING, false, "error|warn|info|debug", "The new level, until the next reload."}},
+        .help = "Show how much is logged, or change it.",
+        .example = "log level debug",
+        .show = "fields",
+        .run = log_level,
+    },
+    {
+        .name = "shutdown",
+        .access = IM_RPC_WRITE,
+        .help = "Stop in good order, as SIGTERM does. Clients are told when to come back, and what they asked is "
+                "answered. A second time: at once.",
+        .example = "shutdown",
+        .show = "fields",
+        .run = shut_down,
+    },
+    {
+        .name = "help",
+        .args = {{"command", IM_RPC_STRING, false, NULL, "Only about this command."}},
+        .help = "The commands, or all about one.",
+        .example = "help kick",
+        .show = "text",
+        .run = help,
+    },
+    {
+        .name = "commands",
+        .help = "This table, for programs.",
+        .example = "--json commands",
+        .show = "table commands name access help",
+        .run = commands,
+    },
+    {.name = NULL},
+};

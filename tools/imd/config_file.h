@@ -1,0 +1,24 @@
+#ifndef IM_TOOLS_IMD_CONFIG_FILE_H
+#define IM_TOOLS_IMD_CONFIG_FILE_H
+
+#include "core/bytes.h"
+#include "core/config.h"
+
+/* The configuration as YAML. Reading is strict: unknown and duplicate keys, wrong types, anchors, tags and a second
+ * document are errors. */
+
+#define IM_CONFIG_ERRORS_MAX 20 /* problems reported for one file */
+#define IM_CONFIG_FILE_MAX   (1 << 20)
+
+/* Parses text; `name` stands in the errors. Returns the caller's configuration, or NULL and in *errors one line for
+ * each problem, "file:line:column: key: problem\n", safe for a terminal. */
+struct im_config *im_config_parse(const char *name, struct im_str text, struct im_out *errors);
+/* The same from a file. */
+struct im_config *im_config_load(const char *path, struct im_out *errors);
+
+/* The configuration as YAML that loads again. */
+void im_config_write(const struct im_config *, struct im_out *);
+/* The defaults, each with its help, as YAML that loads again. */
+void im_config_write_default(struct im_out *);
+
+#endif

@@ -1,0 +1,521 @@
+#include "tools/imd/daemon.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "stores/stores.h"
+#include "tools/imd/admin.h"
+#include "tools/imd/notify.h"
+#include "transports/gate.h"
+#include "transports/listener.h"
+#include "transports/loop.h"
+
+/* Longest wait, once everything is closed, for what the store still has to answer. */
+#define STORE_PATIENCE_MS 10000
+/* For what is queued already to leave, when somebody will not wait. */
+#define LAST_WORDS_MS 50
+
+/* Time. */
+
+static int64_t wall_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int utc_offset_s(int64_t now_ms)
+{
+    time_t now = (time_t)(now_ms / 1000);
+    struct tm tm;
+    return localtime_r(&now, &tm) ? (int)tm.tm_gmtoff : 0;
+}
+
+void imd_clock(struct imd *imd)
+{
+    int64_t now = wall_ms();
+    im_core_time(imd->core, now, im_loop_now_ms(), utc_offset_s(now));
+}
+
+static void on_turn(struct im_transport_env *env)
+{
+    imd_clock((struct imd *)(void *)((char *)env - offsetof(struct imd, env)));
+}
+
+/* State. */
+
+const char *imd_state_name(const struct imd *imd)
+{
+    static const char *const names[] = {"starting", "running", "draining", "stopping"};
+    return imd_store_failed(imd) ? "failed" : names[imd->state];
+}
+
+bool imd_store_failed(const struct imd *imd)
+{
+    return imd->store && imd->store->failed && imd->store->failed(imd->store);
+}
+
+static void set_state(struct imd *imd, enum imd_state state)
+{
+    imd->state = state;
+    IM_LOG(imd->log, IM_LOG_DEBUG, "imd", "state", IM_KS("state", imd_state_name(imd)));
+}
+
+/* The store. */
+
+/* Any thread: the store has completed something. */
+static void wake_loop(void *arg)
+{
+    const struct imd *imd = arg;
+    ssize_t wrote = write(imd->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+    (void)wrote; /* full: the loop has been woken already */
+}
+
+static void drain_store(struct imd *imd)
+{
+    imd_clock(imd);
+    imd->store->ops->drain(imd->store);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    uint64_t count;
+    ssize_t got = read(fd, &count, sizeof count);
+    (void)got, (void)what;
+    drain_store(arg);
+}
+
+static void stats_done(struct im_store_op *op)
+{
+    struct imd *imd = op->owner;
+    struct imd_stats_wait *waits = imd->stats_waits;
+    size_t count = imd->stats_wait_count;
+    imd->stats_pending = false;
+    imd->stats_waits = NULL;
+    imd->stats_wait_count = 0;
+    if (op->status == IM_OK)
+        imd->stats = imd->stats_op;
+    for (size_t i = 0; i < count; i++)
+        waits[i].ready(waits[i].arg, &imd->stats);
+    free(waits);
+}
+
+void imd_stats_ask(struct imd *imd, void (*ready)(void *arg, const struct im_store_stats *), void *arg)
+{
+    size_t size = (imd->stats_wait_count + 1) * sizeof *imd->stats_waits;
+    imd->stats_waits = im_realloc(imd->stats_waits, size);
+    imd->stats_waits[imd->stats_wait_count++] = (struct imd_stats_wait){ready, arg};
+    if (imd->stats_pending)
+        return;
+    imd->stats_pending = true;
+    imd->stats_op = (struct im_store_stats){.op = {.kind = IM_STORE_STATS, .done = stats_done, .owner = imd}};
+    im_store_submit(imd->store, &imd->stats_op.op);
+}
+
+static enum im_reason open_store(struct imd *imd, struct im_error *error)
+{
+    const struct im_config *config = imd->config;
+    struct im_store_options options = {
+        .path = config->store_path,
+        .sync_full = config->store_sync == IM_SYNC_FULL,
+        .readers = (uint32_t)config->store_readers,
+        .wake = wake_loop,
+        .wake_arg = imd,
+        .log = imd->log,
+        .counters = &imd->counters,
+    };
+    if (getrandom(options.epoch_seed, sizeof options.epoch_seed, 0) != sizeof options.epoch_seed)
+        return im_fail(error, IM_SYSTEM, "no random numbers: %s", strerror(errno));
+    assert(config->store_kind < im_store_row_count);
+    return im_store_rows[config->store_kind].open(&options, &imd->store, error);
+}
+
+/* Starting. */
+
+enum im_reason imd_enter_data_dir(const struct im_config *config, struct im_error *error)
+{
+    if (mkdir(config->data_dir, 0700) != 0 && errno != EEXIST)
+        return im_fail(error, IM_SYSTEM, "data_dir %s cannot be made: %s", config->data_dir, strerror(errno));
+    if (chdir(config->data_dir) != 0)
+        return im_fail(error, IM_SYSTEM, "data_dir %s: %s", config->data_dir, strerror(errno));
+    return IM_OK;
+}
+
+/* As many descriptors as the system allows: each connection is one. */
+static void raise_descriptors(struct imd *imd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        IM_LOG(imd->log, IM_LOG_WARN, "imd", "descriptor limit stays", IM_KS("problem", strerror(errno)));
+}
+
+static enum im_reason make_core(struct imd *imd, struct im_error *error)
+{
+    struct im_core_options options = {
+        .config = imd->config,
+        .store = imd->store,
+        .counters = &imd->counters,
+        .log = imd->log,
+    };
+    if (getrandom(options.hash_key, sizeof options.hash_key, 0) != sizeof options.hash_key)
+        return im_fail(error, IM_SYSTEM, "no random numbers: %s", strerror(errno));
+    imd->core = im_core_new(&options);
+    imd->env = (struct im_transport_env){
+        .base = imd->base,
+        .core = imd->core,
+        .config = imd->config,
+        .counters = &imd->counters,
+        .log = imd->log,
+        .gate = im_gate_new(options.hash_key),
+        .turn = on_turn,
+    };
+    imd_clock(imd);
+    return IM_OK;
+}
+
+void imd_service_configure(struct imd_service *service, const struct im_config *config, uint64_t connections)
+{
+    if (!service->config)
+        service->config = im_config_new();
+    for (size_t i = 0; i < im_config_row_count; i++)
+        im_config_copy(&im_config_rows[i], service->config, config);
+    service->config->connections = connections;
+    service->config->descriptor_reserve = 0;
+}
+
+static void start_service(struct imd *imd, struct imd_service *service, uint64_t connections)
+{
+    static const uint8_t no_key[IM_HASH_KEY_BYTES];
+    imd_service_configure(service, imd->config, connections);
+    service->env = (struct im_transport_env){
+        .base = imd->base,
+        .core = imd->core,
+        .config = service->config,
+        .counters = &service->counters,
+        .log = imd->log,
+        .gate = im_gate_new(no_key),
+    };
+}
+
+static enum im_reason listen_clients(struct imd *imd, struct im_error *error)
+{
+    const struct im_config_row *row = im_config_find(im_listen_rows, im_listen_row_count, IM_STR("transport"));
+    imd->listeners = im_zalloc(imd->config->listen_count * sizeof *imd->listeners);
+    for (size_t i = 0; i < imd->config->listen_count; i++) {
+        const struct im_listen_config *config = &imd->config->listen[i];
+        struct imd_listener *l = &imd->listeners[i];
+        char *name = im_config_get(row, config);
+        l->transport = im_transport_find(name);
+        assert(l->transport);
+        free(name);
+        struct im_error why = {0};
+        enum im_reason r = l->transport->listen(&l->listener, &imd->env, config, &why);
+        if (r != IM_OK)
+            return im_fail(error, r, "cannot listen (%s): %.200s", l->transport->name, why.detail);
+        imd->listener_count++;
+    }
+    return IM_OK;
+}
+
+/* Every start-up step, in order; what was made is ended by stop() whether or not all of them succeed. */
+static enum im_reason start(struct imd *imd, struct im_error *error)
+{
+    start_service(imd, &imd->admin_service, imd->config->admin_connections);
+    start_service(imd, &imd->metrics_service, 64);
+    imd_pages_init(imd);
+    enum im_reason r = imd_admin_open(imd, &imd->admin, error);
+    if (r == IM_OK)
+        r = imd_metrics_listen(imd, error);
+    if (r == IM_OK)
+        r = listen_clients(imd, error);
+    return r;
+}
+
+/* Running. */
+
+static void close_client_listeners(struct imd *imd)
+{
+    for (size_t i = 0; i < imd->listener_count; i++)
+        if (imd->listeners[i].listener)
+            imd->listeners[i].transport->close(&imd->listeners[i].listener);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    struct imd *imd = arg;
+    struct im_online online;
+    (void)fd, (void)what;
+    im_core_online(imd->core, &online);
+    IM_LOG(imd->log, IM_LOG_WARN, "imd", "shutdown deadline passed", IM_KN("sessions", (int64_t)online.sessions));
+    event_base_loopbreak(imd->base);
+}
+
+void imd_shutdown(struct imd *imd, const char *why)
+{
+    if (imd->state >= IMD_DRAINING) {
+        IM_LOG(imd->log, IM_LOG_WARN, "imd", "stopping at once", IM_KS("why", why));
+        event_base_loopexit(imd->base, &(struct timeval){.tv_usec = LAST_WORDS_MS * 1000}); /* the asker is answered */
+        return;
+    }
+    uint64_t ms = imd->config->shutdown_ms;
+    struct timeval deadline = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    IM_LOG(imd->log, IM_LOG_INFO, "imd", "shutting down", IM_KS("why", why), IM_KN("deadline_ms", (int64_t)ms));
+    imd_notify("STOPPING=1");
+    set_state(imd, IMD_DRAINING);
+    close_client_listeners(imd);
+    imd_clock(imd);
+    im_core_drain(imd->core, imd->config->spread_ms);
+    evtimer_add(imd->deadline, &deadline);
+}
+
+static void check_store(struct imd *imd)
+{
+    if (imd->exit_code != EX_OK || !imd_store_failed(imd))
+        return;
+    IM_LOG(imd->log, IM_LOG_ERROR, "imd", "the store has failed; nothing can be accepted any more");
+    imd->exit_code = EX_IOERR;
+    if (imd->state < IMD_DRAINING)
+        imd_shutdown(imd, "store failed");
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct imd *imd = arg;
+    (void)fd, (void)what;
+    imd_clock(imd);
+    im_core_tick(imd->core);
+    check_store(imd);
+    if (imd->ticks++ % (1000 / IM_TICK_MS) == 0)
+        im_log_file_flush(imd->log_file);
+    if (imd->state == IMD_DRAINING && im_core_idle(imd->core))
+        event_base_loopbreak(imd->base);
+}
+
+static void on_terminate(evutil_socket_t signal_number, short what, void *arg)
+{
+    (void)what;
+    imd_shutdown(arg, signal_number == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+static void on_hangup(evutil_socket_t signal_number, short what, void *arg)
+{
+    struct imd_reload reload = {0};
+    (void)signal_number, (void)what;
+    imd_reload(arg, &reload);
+    imd_reload_clear(&reload);
+}
+
+static void on_usr1(evutil_socket_t signal_number, short what, void *arg)
+{
+    struct imd *imd = arg;
+    struct im_error error = {0};
+    (void)signal_number, (void)what;
+    if (im_log_file_reopen(imd->log_file, &error) == IM_OK)
+        IM_LOG(imd->log, IM_LOG_INFO, "log", "opened again");
+    else
+        IM_LOG(imd->log, IM_LOG_ERROR, "log", "cannot be opened again", IM_KS("problem", error.detail));
+}
+
+static enum im_reason make_loop(struct imd *imd, struct im_error *error)
+{
+    imd->base = event_base_new();
+    imd->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!imd->base || imd->wake_fd < 0)
+        return im_fail(error, IM_SYSTEM, "no event loop: %s", strerror(errno));
+    imd->wake = event_new(imd->base, imd->wake_fd, EV_READ | EV_PERSIST, on_wake, imd);
+    imd->tick = event_new(imd->base, -1, EV_PERSIST, on_tick, imd);
+    imd->deadline = evtimer_new(imd->base, on_deadline, imd);
+    imd->signals[0] = evsignal_new(imd->base, SIGTERM, on_terminate, imd);
+    imd->signals[1] = evsignal_new(imd->base, SIGINT, on_terminate, imd);
+    imd->signals[2] = evsignal_new(imd->base, SIGHUP, on_hangup, imd);
+    imd->signals[3] = evsignal_new(imd->base, SIGUSR1, on_usr1, imd);
+    event_add(imd->wake, NULL);
+    return IM_OK;
+}
+
+static void add_events(struct imd *imd)
+{
+    event_add(imd->tick, &(struct timeval){.tv_usec = IM_TICK_MS * 1000});
+    for (size_t i = 0; i < 4; i++)
+        event_add(imd->signals[i], NULL);
+}
+
+/* Stopping. */
+
+/* Is anything left that would call back? */
+static bool busy(struct imd *imd)
+{
+    return im_streams_count(&imd->env) > 0 || im_streams_count(&imd->admin_service.env) > 0 ||
+           im_streams_count(&imd->metrics_service.env) > 0 || !im_core_idle(imd->core) || imd->stats_pending;
+}
+
+/* Closes whoever is left, and lets the loop turn until nothing refers to anything. False: the store did not answer. */
+static bool settle(struct imd *imd)
+{
+    uint64_t give_up_ms = im_loop_now_ms() + STORE_PATIENCE_MS;
+    while (busy(imd) && im_loop_now_ms() < give_up_ms) {
+        im_streams_abort(&imd->env, IM_DRAIN);
+        im_streams_abort(&imd->admin_service.env, IM_DRAIN);
+        im_streams_abort(&imd->metrics_service.env, IM_DRAIN);
+        event_base_loop(imd->base, EVLOOP_ONCE);
+    }
+    return !busy(imd);
+}
+
+static void free_env(struct im_transport_env *env)
+{
+    im_gate_free(&env->gate);
+    im_loop_free(&env->loop);
+}
+
+static void free_loop(struct imd *imd)
+{
+    struct event *events[] = {imd->wake,       imd->tick,       imd->deadline,  imd->signals[0],
+                              imd->signals[1], imd->signals[2], imd->signals[3]};
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (events[i])
+            event_free(events[i]);
+    if (imd->base)
+        event_base_free(imd->base);
+    if (imd->wake_fd >= 0)
+        close(imd->wake_fd);
+}
+
+/* Undoes start() and what came before, as far as it got. */
+static void stop(struct imd *imd)
+{
+    set_state(imd, IMD_STOPPING);
+    close_client_listeners(imd);
+    imd_admin_close(imd->admin);
+    im_listener_close(&imd->metrics_listener);
+    bool settled = !imd->core || settle(imd);
+    if (!settled)
+        IM_LOG(imd->log, IM_LOG_ERROR, "imd", "the store does not answer; stopping without it");
+    if (imd->store)
+        imd->store->ops->close(&imd->store);
+    if (!settled)
+        return;
+    imd_admin_free(&imd->admin);
+    im_core_free(&imd->core);
+    free_env(&imd->env);
+    free_env(&imd->admin_service.env);
+    free_env(&imd->metrics_service.env);
+    im_config_free(&imd->admin_service.config);
+    im_config_free(&imd->metrics_service.config);
+    imd_pages_free(imd);
+    free(imd->listeners);
+    free_loop(imd);
+}
+
+static void put_listeners(const struct imd *imd, struct im_out *out)
+{
+    for (size_t i = 0; i < imd->listener_count; i++) {
+        const struct imd_listener *l = &imd->listeners[i];
+        im_out_printf(out, "%s%s %s%s", i ? ", " : "", l->transport->name, im_listener_address(l->listener),
+                      im_listener_config(l->listener)->tls_cert ? " tls" : "");
+    }
+}
+
+static void tell_ready(struct imd *imd)
+{
+    const struct im_config *config = imd->config;
+    struct im_out listeners = {0};
+    put_listeners(imd, &listeners);
+    if (geteuid() == 0)
+        IM_LOG(imd->log, IM_LOG_WARN, "imd", "running as root; give imd a user of its own");
+    if (config->public_open)
+        IM_LOG(imd->log, IM_LOG_WARN, "imd", "public_open: anybody who reaches a listener can be anybody");
+    IM_LOG(imd->log, IM_LOG_INFO, "imd", "ready", IM_KS("version", PACKAGE_VERSION), IM_KN("pid", getpid()),
+           IM_KS("config", imd->config_path ? imd->config_path : "built-in defaults"),
+           IM_KS("store", im_store_rows[config->store_kind].name), IM_KS("epoch", imd->store->epoch),
+           IM_KV("listen", ((struct im_str){im_out_data(&listeners), listeners.len})));
+    im_out_clear(&listeners);
+    imd_notify("READY=1");
+}
+
+static int exit_code(enum im_reason reason)
+{
+    switch (reason) {
+    case IM_OK:
+        return EX_OK;
+    case IM_CONFIG:
+        return EX_CONFIG;
+    case IM_STORE_FULL:
+    case IM_STORE_FAILED:
+    case IM_STORE_LOCKED:
+    case IM_STORE_CORRUPT:
+    case IM_STORE_NEWER:
+        return EX_IOERR;
+    default:
+        return EX_OSERR;
+    }
+}
+
+/* Standard error hears it too when the log is elsewhere. */
+static void tell_failure(struct imd *imd, const struct im_error *error)
+{
+    IM_LOG(imd->log, IM_LOG_ERROR, "imd", "cannot start", IM_KS("reason", im_reason_name(error->reason)),
+           IM_KS("problem", error->detail));
+    if (imd->log && !imd->config->log_file)
+        return;
+    struct im_out safe = {0};
+    im_out_safe(&safe, im_str(error->detail), false);
+    fprintf(stderr, "imd: %.*s\n", (int)safe.len, im_out_data(&safe));
+    im_out_clear(&safe);
+}
+
+static enum im_reason prepare(struct imd *imd, struct im_error *error)
+{
+    const struct im_config *config = imd->config;
+    enum im_reason r = imd_enter_data_dir(config, error);
+    if (r == IM_OK)
+        r = im_log_file_open(&imd->log_file, config->log_file, (enum im_log_format)config->log_format,
+                             (enum im_log_level)config->log_level, error);
+    imd->log = im_log_file_log(imd->log_file);
+    if (r == IM_OK)
+        r = make_loop(imd, error);
+    raise_descriptors(imd);
+    if (r == IM_OK)
+        r = open_store(imd, error);
+    return r == IM_OK ? make_core(imd, error) : r;
+}
+
+int imd_run(struct im_config *config, const char *config_path)
+{
+    struct im_error error = {0};
+    struct imd imd = {.config = config, .config_path = config_path, .wake_fd = -1};
+    imd.started_mono_ms = im_loop_now_ms();
+    imd.started_wall_ms = wall_ms();
+    enum im_reason r = prepare(&imd, &error);
+    if (r == IM_OK)
+        r = start(&imd, &error);
+    if (r == IM_OK) {
+        add_events(&imd);
+        set_state(&imd, IMD_RUNNING);
+        tell_ready(&imd);
+        event_base_dispatch(imd.base);
+    } else {
+        tell_failure(&imd, &error);
+        imd.exit_code = exit_code(r);
+    }
+    stop(&imd);
+    IM_LOG(imd.log, IM_LOG_INFO, "imd", "stopped", IM_KN("status", imd.exit_code));
+    im_log_file_close(&imd.log_file);
+    im_config_free(&imd.config);
+    return imd.exit_code;
+}

@@ -1,0 +1,165 @@
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/mem.h"
+#include "tools/imd/daemon.h"
+#include "transports/gate.h"
+#include "transports/listener.h"
+#include "web/web.h"
+
+/* /healthz */
+
+static void serve_health(void *arg, const struct im_http_request *request, struct im_http_response *response)
+{
+    const struct imd *imd = arg;
+    bool healthy = imd->state == IMD_RUNNING && !imd_store_failed(imd);
+    (void)request;
+    response->status = healthy ? 200 : 503;
+    response->type = "text/plain; charset=utf-8";
+    response->body = healthy ? IM_STR("ok\n") : IM_STR("not serving\n");
+    response->cache = "no-store";
+}
+
+/* /metrics: the text exposition format, version 0.0.4. Everything is counted now; nothing is kept for it. */
+
+static void put_head(struct im_out *out, const char *name, const char *type, const char *help)
+{
+    im_out_printf(out, "# HELP imd_%s %s\n# TYPE imd_%s %s\n", name, help, name, type);
+}
+
+static void put_one(struct im_out *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+    put_head(out, name, type, help);
+    im_out_printf(out, "imd_%s %" PRIu64 "\n", name, value);
+}
+
+static void put_reasons(struct im_out *out, const char *name, const char *help, const uint64_t *counts)
+{
+    put_head(out, name, "counter", help);
+    for (enum im_reason r = 0; r < IM_REASON_COUNT; r++)
+        im_out_printf(out, "imd_%s{reason=\"%s\"} %" PRIu64 "\n", name, im_reason_name(r), counts[r]);
+}
+
+static bool count_session(void *arg, const struct im_session_view *view)
+{
+    uint64_t *counts = arg;
+    for (size_t i = 0; view->user.p && im_transports[i]; i++)
+        counts[i] += strcmp(im_transports[i]->name, view->transport) == 0;
+    return true;
+}
+
+static size_t count_transports(void)
+{
+    size_t n = 0;
+    while (im_transports[n])
+        n++;
+    return n;
+}
+
+void imd_count_sessions(const struct imd *imd, uint64_t counts[IMD_TRANSPORTS_MAX])
+{
+    assert(count_transports() <= IMD_TRANSPORTS_MAX);
+    memset(counts, 0, IMD_TRANSPORTS_MAX * sizeof *counts);
+    im_core_sessions(imd->core, count_session, counts);
+}
+
+static void put_gauges(struct im_out *out, const struct imd *imd)
+{
+    struct im_online online;
+    uint64_t sessions[IMD_TRANSPORTS_MAX];
+    im_core_online(imd->core, &online);
+    imd_count_sessions(imd, sessions);
+    put_one(out, "users_online", "gauge", "Users with at least one session.", online.users);
+    put_head(out, "sessions", "gauge", "Sessions that are logged in.");
+    for (size_t i = 0; im_transports[i]; i++)
+        im_out_printf(out, "imd_sessions{transport=\"%s\"} %" PRIu64 "\n", im_transports[i]->name, sessions[i]);
+    put_one(out, "connections", "gauge", "Client connections, logged in or not.", im_gate_count(imd->env.gate));
+    put_one(out, "ready", "gauge", "1 while clients are served.", imd->state == IMD_RUNNING && !imd_store_failed(imd));
+    put_one(out, "store_events", "gauge", "Events in the log, as of the scrape before.", imd->stats.events);
+    put_one(out, "store_conversations", "gauge", "Conversations in the store.", imd->stats.conversations);
+    put_one(out, "store_bytes", "gauge", "Bytes of the store on disk.", imd->stats.bytes);
+    put_one(out, "start_time_seconds", "gauge", "When the server started, since 1970.",
+            (uint64_t)imd->started_wall_ms / 1000);
+}
+
+static void stats_refreshed(void *arg, const struct im_store_stats *stats)
+{
+    (void)arg, (void)stats;
+}
+
+static void serve_metrics(void *arg, const struct im_http_request *request, struct im_http_response *response)
+{
+    struct imd *imd = arg;
+    struct im_out out = {0};
+    (void)request;
+    if (!imd->stats_pending)
+        imd_stats_ask(imd, stats_refreshed, NULL);
+    put_head(&out, "build_info", "gauge", "Always 1; the version is a label.");
+    im_out_printf(&out, "imd_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
+    put_gauges(&out, imd);
+    for (enum im_counter c = 0; c < IM_COUNTER_COUNT; c++)
+        put_one(&out, im_counter_info(c)->name, "counter", im_counter_info(c)->help, imd->counters.n[c]);
+    put_reasons(&out, "refused_total", "Requests and connections refused, by reason.", imd->counters.refused);
+    put_reasons(&out, "closed_total", "Connections ended, by reason.", imd->counters.closed);
+    put_one(&out, "admin_requests_total", "counter", "Requests on the admin sockets.", imd->admin_requests);
+    put_one(&out, "admin_refused_total", "counter", "Connections to the admin sockets refused.", imd->admin_refused);
+    response->type = "text/plain; version=0.0.4; charset=utf-8";
+    response->made = im_out_take(&out);
+    response->cache = "no-store";
+}
+
+/* Routes. */
+
+static size_t count_routes(const struct im_http_route *routes)
+{
+    size_t n = 0;
+    while (routes[n].path)
+        n++;
+    return n;
+}
+
+void imd_pages_init(struct imd *imd)
+{
+    const struct im_http_route health = {"/healthz", serve_health, imd};
+    const struct im_http_route metrics = {"/metrics", serve_metrics, imd};
+    size_t n = count_routes(im_web_routes);
+    imd->routes = im_zalloc((n + 2) * sizeof *imd->routes);
+    imd->routes[0] = health;
+    memcpy(imd->routes + 1, im_web_routes, n * sizeof *imd->routes);
+    imd->env.routes = imd->routes;
+    imd->metrics_routes = im_zalloc(3 * sizeof *imd->metrics_routes);
+    imd->metrics_routes[0] = health;
+    imd->metrics_routes[1] = metrics;
+    imd->metrics_service.env.routes = imd->metrics_routes;
+    imd_stats_ask(imd, stats_refreshed, NULL);
+}
+
+void imd_pages_free(struct imd *imd)
+{
+    free(imd->routes);
+    free(imd->metrics_routes);
+}
+
+static void metrics_ready(void *arg, struct im_stream *stream)
+{
+    struct imd *imd = arg;
+    im_http_serve(&imd->metrics_service.env, NULL, imd->metrics_routes, stream);
+}
+
+enum im_reason imd_metrics_listen(struct imd *imd, struct im_error *error)
+{
+    if (!imd->config->metrics_address)
+        return IM_OK;
+    struct im_config *config = im_config_new();
+    struct im_listen_config *listen = im_config_add_listener(config);
+    listen->address = im_strndup(imd->config->metrics_address, strlen(imd->config->metrics_address));
+    struct im_error why = {0};
+    enum im_reason r =
+        im_listener_open(&imd->metrics_listener,
+                         &(struct im_listener_options){
+                             .env = &imd->metrics_service.env, .config = listen, .ready = metrics_ready, .arg = imd},
+                         &why);
+    im_config_free(&config);
+    return r == IM_OK ? r : im_fail(error, r, "cannot listen (metrics): %.200s", why.detail);
+}

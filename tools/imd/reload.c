@@ -1,0 +1,127 @@
+#include <stdlib.h>
+
+#include "core/mem.h"
+#include "tools/imd/admin.h"
+#include "tools/imd/config_file.h"
+#include "tools/imd/daemon.h"
+
+/* Everything that can fail happens before anything changes: reading, then the log file, then the certificates. */
+
+static struct im_str taken(const struct im_out *out)
+{
+    return (struct im_str){im_out_data(out), out->len};
+}
+
+static void add_problem(struct imd_reload *reload, const char *problem)
+{
+    im_out_safe(&reload->problems, im_str(problem), false);
+    im_out_char(&reload->problems, '\n');
+}
+
+static struct im_config *read_config(struct imd *imd, struct imd_reload *reload)
+{
+    if (imd->config_path)
+        return im_config_load(imd->config_path, &reload->problems);
+    struct im_config *config = im_config_new();
+    im_config_default_listeners(config);
+    return config;
+}
+
+/* What needs a restart keeps its value; the rest is compared. */
+static void merge(const struct im_config *old, struct im_config *new, struct imd_reload *reload)
+{
+    for (size_t i = 0; i < im_config_row_count; i++) {
+        const struct im_config_row *row = &im_config_rows[i];
+        if (im_config_same(row, old, new))
+            continue;
+        im_out_printf(row->reload ? &reload->changed : &reload->restart, "%s\n", row->path);
+        if (!row->reload)
+            im_config_copy(row, new, old);
+    }
+    if (!im_config_same_listeners(old, new)) {
+        im_out_str(&reload->restart, "listen\n");
+        im_config_copy_listeners(new, old);
+    }
+}
+
+/* Keys that stay may not fit those that came. */
+static bool check(const struct im_config *config, struct imd_reload *reload)
+{
+    char path[64], problem[400];
+    struct im_error error;
+    if (im_config_check(config, path, &error) == IM_OK)
+        return true;
+    snprintf(problem, sizeof problem, "with what stays until a restart, %s: %s", path, error.detail);
+    add_problem(reload, problem);
+    return false;
+}
+
+static bool apply_outside(struct imd *imd, const struct im_config *config, struct imd_reload *reload)
+{
+    struct im_error error = {0};
+    struct im_listener **all = im_alloc(imd->listener_count * sizeof *all);
+    size_t count = 0;
+    for (size_t i = 0; i < imd->listener_count; i++)
+        if (imd->listeners[i].listener)
+            all[count++] = imd->listeners[i].listener;
+    enum im_reason r = im_listeners_reload_tls(all, count, &error);
+    free(all);
+    if (r == IM_OK)
+        r = im_log_file_configure(imd->log_file, config->log_file, (enum im_log_format)config->log_format,
+                                  (enum im_log_level)config->log_level, &error);
+    if (r != IM_OK)
+        add_problem(reload, error.detail);
+    return r == IM_OK;
+}
+
+static void adopt(struct imd *imd, struct im_config *config)
+{
+    struct im_config *old = imd->config;
+    imd->config = config;
+    imd->env.config = config;
+    im_core_configure(imd->core, config);
+    imd_service_configure(&imd->metrics_service, config, imd->metrics_service.config->connections);
+    imd_service_configure(&imd->admin_service, config, config->admin_connections);
+    im_config_free(&old);
+}
+
+static void log_lines(struct im_log *log, enum im_log_level level, const char *event, const char *key,
+                      const struct im_out *lines)
+{
+    struct im_str rest = taken(lines);
+    while (rest.len > 0) {
+        const char *end = memchr(rest.p, '\n', rest.len);
+        size_t n = end ? (size_t)(end - rest.p) : rest.len;
+        IM_LOG(log, level, "reload", event, IM_KV(key, ((struct im_str){rest.p, n})));
+        n += end != NULL;
+        rest = (struct im_str){rest.p + n, rest.len - n};
+    }
+}
+
+bool imd_reload(struct imd *imd, struct imd_reload *reload)
+{
+    struct im_config *config = read_config(imd, reload);
+    bool ok = config != NULL;
+    if (ok) {
+        merge(imd->config, config, reload);
+        ok = check(config, reload) && apply_outside(imd, config, reload);
+    }
+    if (ok) {
+        adopt(imd, config);
+        log_lines(imd->log, IM_LOG_INFO, "changed", "key", &reload->changed);
+        log_lines(imd->log, IM_LOG_WARN, "needs a restart", "key", &reload->restart);
+        IM_LOG(imd->log, IM_LOG_INFO, "reload", "done");
+    } else {
+        im_config_free(&config);
+        log_lines(imd->log, IM_LOG_ERROR, "refused", "problem", &reload->problems);
+        IM_LOG(imd->log, IM_LOG_ERROR, "reload", "the old configuration stays");
+    }
+    return ok;
+}
+
+void imd_reload_clear(struct imd_reload *reload)
+{
+    im_out_clear(&reload->changed);
+    im_out_clear(&reload->restart);
+    im_out_clear(&reload->problems);
+}

@@ -1,0 +1,82 @@
+#ifndef IM_TOOLS_IMD_RPC_H
+#define IM_TOOLS_IMD_RPC_H
+
+#include <jansson.h>
+
+#include "core/bytes.h"
+#include "core/reason.h"
+
+/* JSON-RPC 2.0 over a table of commands: one request per line in, one response per line out. Parameters by name or by
+ * position; batches are not accepted. This part does no I/O. */
+
+enum im_rpc_access { IM_RPC_READ, IM_RPC_WRITE };
+enum im_rpc_type { IM_RPC_STRING, IM_RPC_UINT };
+
+#define IM_RPC_ARGS_MAX 3
+
+struct im_rpc_arg {
+    const char *name; /* NULL ends the list */
+    enum im_rpc_type type;
+    bool required;
+    const char *choices; /* "a|b|c", or NULL: any */
+    const char *help;
+};
+
+struct im_rpc_call;
+
+/* One command; everything that anybody needs to know about it. */
+struct im_rpc_command {
+    const char *name; /* the method; words are joined by dots: "log.level" */
+    enum im_rpc_access access;
+    struct im_rpc_arg args[IM_RPC_ARGS_MAX + 1];
+    const char *help;    /* first sentence: what it does; more may follow */
+    const char *usage;   /* after the name, when the arguments in their order do not tell; or NULL */
+    const char *example; /* as typed after "imctl ", or NULL */
+    /* How people like to see the result: "text" (result.text as it is), "fields" (one line for each), or
+     * "table KEY COLUMN…" (the objects in result.KEY). */
+    const char *show;
+    void (*run)(struct im_rpc_call *); /* ends the call now or later */
+};
+
+struct im_rpc {
+    const struct im_rpc_command *commands; /* ends with name NULL */
+    void *host;
+};
+
+/* A request that is being answered. Ended by exactly one of im_rpc_result() and im_rpc_fail(). */
+struct im_rpc_call {
+    const struct im_rpc *rpc;
+    const struct im_rpc_command *command;
+    bool may_write;
+    json_t *args;                                 /* object, checked against the command's table */
+    json_t *id;                                   /* NULL: a notification, which gets no answer */
+    void (*answer)(void *arg, struct im_bytes *); /* NULL: nobody listens any more */
+    void *arg;
+    bool *over; /* rpc.c's: set when the call ends inside run() */
+};
+
+/* Takes one line, without its end. Answers by answer(arg, bytes), which takes the reference, at most once: before this
+ * returns NULL, or later, and then the call is returned. Bytes are JSON and a LF, safe for a terminal. */
+struct im_rpc_call *im_rpc_line(const struct im_rpc *, struct im_str line, bool may_write,
+                                void (*answer)(void *arg, struct im_bytes *), void *arg);
+/* The asker has gone: the call goes on, and its answer is dropped. */
+void im_rpc_abandon(struct im_rpc_call *);
+
+void im_rpc_result(struct im_rpc_call *, json_t *result); /* takes the reference */
+/* The reason's name goes into error.data; the message is the format. */
+void im_rpc_fail(struct im_rpc_call *, enum im_reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Arguments; absent: {NULL, 0} and false. */
+struct im_str im_rpc_string(const struct im_rpc_call *, const char *name);
+bool im_rpc_uint(const struct im_rpc_call *, const char *name, uint64_t *out);
+
+/* NULL if there is none. */
+const struct im_rpc_command *im_rpc_find(const struct im_rpc *, struct im_str name);
+/* The table as JSON; a new reference. */
+json_t *im_rpc_describe(const struct im_rpc *);
+/* Help as text: all commands, or one. */
+void im_rpc_help(const struct im_rpc *, const struct im_rpc_command *, struct im_out *);
+/* An error without a call: what comes before or instead of a request. id null. */
+struct im_bytes *im_rpc_refusal(enum im_reason, const char *message);
+
+#endif

@@ -1,0 +1,34 @@
+# The programs without their main(): what their tests link too.
+noinst_LIBRARIES += tools/imd/libimd.a
+tools_imd_libimd_a_SOURCES = \
+	tools/safe_json.c tools/safe_json.h \
+	tools/imd/admin.c tools/imd/admin.h \
+	tools/imd/admin_commands.c \
+	tools/imd/config_file.c tools/imd/config_file.h \
+	tools/imd/config_write.c \
+	tools/imd/daemon.c tools/imd/daemon.h \
+	tools/imd/log.c tools/imd/log.h \
+	tools/imd/log_format.c \
+	tools/imd/notify.c tools/imd/notify.h \
+	tools/imd/pages.c \
+	tools/imd/reload.c \
+	tools/imd/rpc.c tools/imd/rpc.h \
+	tools/imd/rpc_help.c
+IM_IMD = tools/imd/libimd.a $(YAML_LIBS) $(LIBSYSTEMD_LIBS)
+
+bin_PROGRAMS += tools/imd/imd
+tools_imd_imd_SOURCES = tools/imd/main.c
+tools_imd_imd_LDADD = $(IM_IMD) $(IM_WEB) $(IM_TRANSPORTS) $(IM_STORES) $(IM_CORE)
+
+noinst_LIBRARIES += tools/imctl/libimctl.a
+tools_imctl_libimctl_a_SOURCES = \
+	tools/safe_json.c tools/safe_json.h \
+	tools/imctl/client.c tools/imctl/client.h \
+	tools/imctl/command.c tools/imctl/command.h \
+	tools/imctl/show.c tools/imctl/show.h \
+	tools/imctl/table.c tools/imctl/table.h
+IM_IMCTL = tools/imctl/libimctl.a
+
+bin_PROGRAMS += tools/imctl/imctl
+tools_imctl_imctl_SOURCES = tools/imctl/main.c
+tools_imctl_imctl_LDADD = $(IM_IMCTL) $(IM_CORE)

@@ -1,0 +1,13 @@
+#ifndef IM_TOOLS_SAFE_JSON_H
+#define IM_TOOLS_SAFE_JSON_H
+
+#include <jansson.h>
+
+#include "core/bytes.h"
+
+/* Appends value as compact JSON in which nothing can steer a terminal: control, bidi and such characters as \uNNNN. */
+void im_json_put(struct im_out *, const json_t *value);
+/* A string of any bytes, made valid and safe; a new reference. */
+json_t *im_json_text(struct im_str);
+
+#endif

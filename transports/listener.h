@@ -1,0 +1,27 @@
+#ifndef IM_TRANSPORTS_LISTENER_H
+#define IM_TRANSPORTS_LISTENER_H
+
+#include "core/config.h"
+#include "core/reason.h"
+#include "transports/stream.h"
+#include "transports/transports.h"
+
+/* Accepts connections on one address (TCP, IPv4 or IPv6, or a Unix socket), applies the connection caps, survives
+ * running out of descriptors (accepting pauses 100 ms, never spins), and hands over streams that are ready. */
+struct im_listener_options {
+    struct im_transport_env *env;
+    const struct im_listen_config *config; /* copied */
+    bool unix_socket;
+    void (*ready)(void *arg, struct im_stream *);
+    void *arg;
+    void (*release)(void *arg); /* gives arg back once the listener and all its streams are gone; may be NULL */
+};
+enum im_reason im_listener_open(struct im_listener **out, const struct im_listener_options *, struct im_error *);
+void im_listener_pause(struct im_listener *, bool on);
+/* Unlinks a Unix socket it made. Handshakes under way are broken off; streams that are ready live on, and what is asked
+ * of the listener below can still be asked until the last of them is gone. */
+void im_listener_close(struct im_listener **);
+const struct im_listen_config *im_listener_config(const struct im_listener *);
+struct im_transport_env *im_listener_env(const struct im_listener *);
+
+#endif

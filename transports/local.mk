@@ -1,0 +1,21 @@
+noinst_LIBRARIES += transports/libimtransports.a
+transports_libimtransports_a_SOURCES = \
+	transports/gate.c transports/gate.h \
+	transports/http.c transports/http.h \
+	transports/http_head.c transports/http_head.h \
+	transports/http_value.c \
+	transports/line.c \
+	transports/lines.c transports/lines.h \
+	transports/listener.c transports/listener.h \
+	transports/loop.c transports/loop.h \
+	transports/registry.c \
+	transports/stream.c transports/stream.h \
+	transports/tls.c transports/tls.h \
+	transports/transports.h \
+	transports/websocket.c transports/websocket.h \
+	transports/ws_deflate.c transports/ws_deflate.h \
+	transports/ws_frame.c transports/ws_frame.h \
+	transports/ws_handshake.c transports/ws_handshake.h \
+	transports/ws_pool.c transports/ws_pool.h \
+	transports/ws_upgrade.c transports/ws_upgrade.h \
+	transports/ws_utf8.c transports/ws_utf8.h

@@ -1,0 +1,156 @@
+#include "transports/loop.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/mem.h"
+#include "transports/transports.h"
+
+/* A hashed wheel: a timer waits in the slot of the tick at which it falls due, a whole number of rounds ahead. One turn
+ * of the wheel looks at one slot, so a hundred thousand idle connections cost a few hundred looks each tick. */
+enum { SLOTS = 256 };
+
+struct im_loop {
+    struct event *tick_event;  /* pending while any timer runs */
+    struct event *later_event; /* pending while any work waits */
+    struct im_later *first, **last;
+    struct im_timer *slots[SLOTS];
+    uint64_t tick; /* the last one looked at */
+    size_t running;
+    struct im_stream_list streams;
+};
+
+uint64_t im_loop_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+struct im_stream_list *im_loop_streams(struct im_loop *loop)
+{
+    return &loop->streams;
+}
+
+static void run_later(evutil_socket_t fd, short what, void *arg)
+{
+    struct im_loop *loop = arg;
+    (void)fd, (void)what;
+    struct im_later *later = loop->first;
+    loop->first = NULL;
+    loop->last = &loop->first;
+    while (later) {
+        struct im_later *next = later->next;
+        later->queued = false;
+        later->run(later);
+        later = next;
+    }
+}
+
+void im_later_add(struct im_loop *loop, struct im_later *later, void (*run)(struct im_later *))
+{
+    if (later->queued)
+        return;
+    /* An event made active at once would run within this very turn; one that times out waits for the next. */
+    if (!loop->first)
+        evtimer_add(loop->later_event, &(struct timeval){0});
+    *later = (struct im_later){.run = run, .queued = true};
+    *loop->last = later;
+    loop->last = &later->next;
+}
+
+static void link_timer(struct im_timer **head, struct im_timer *timer)
+{
+    timer->next = *head;
+    timer->link = head;
+    if (timer->next)
+        timer->next->link = &timer->next;
+    *head = timer;
+}
+
+static void unlink_timer(struct im_timer *timer)
+{
+    *timer->link = timer->next;
+    if (timer->next)
+        timer->next->link = timer->link;
+    timer->next = NULL;
+    timer->link = NULL;
+}
+
+void im_timer_stop(struct im_loop *loop, struct im_timer *timer)
+{
+    if (!timer->link)
+        return;
+    unlink_timer(timer);
+    if (--loop->running == 0)
+        event_del(loop->tick_event);
+}
+
+void im_timer_start(struct im_loop *loop, struct im_timer *timer, uint64_t ms, void (*fire)(struct im_timer *))
+{
+    uint64_t now = im_loop_now_ms();
+    im_timer_stop(loop, timer);
+    if (loop->running++ == 0) {
+        loop->tick = now / IM_TIMER_GRAIN_MS;
+        event_add(loop->tick_event, &(struct timeval){.tv_usec = IM_TIMER_GRAIN_MS * 1000});
+    }
+    timer->fire = fire;
+    timer->due_ms = now + ms;
+    uint64_t tick = (timer->due_ms + IM_TIMER_GRAIN_MS - 1) / IM_TIMER_GRAIN_MS;
+    if (tick <= loop->tick)
+        tick = loop->tick + 1;
+    link_timer(&loop->slots[tick % SLOTS], timer);
+}
+
+static void collect_due(struct im_timer *slot, uint64_t now, struct im_timer **due)
+{
+    while (slot) {
+        struct im_timer *next = slot->next;
+        if (slot->due_ms <= now) {
+            unlink_timer(slot);
+            link_timer(due, slot);
+        }
+        slot = next;
+    }
+}
+
+static void run_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct im_loop *loop = arg;
+    (void)fd, (void)what;
+    uint64_t now = im_loop_now_ms(), tick = now / IM_TIMER_GRAIN_MS;
+    struct im_timer *due = NULL;
+    if (tick - loop->tick > SLOTS)
+        loop->tick = tick - SLOTS;
+    while (loop->tick < tick)
+        collect_due(loop->slots[++loop->tick % SLOTS], now, &due);
+    while (due) { /* whatever fires may stop or start others */
+        struct im_timer *timer = due;
+        im_timer_stop(loop, timer);
+        timer->fire(timer);
+    }
+}
+
+struct im_loop *im_loop_of(struct im_transport_env *env)
+{
+    if (!env->loop) {
+        struct im_loop *loop = im_zalloc(sizeof *loop);
+        loop->last = &loop->first;
+        loop->tick_event = event_new(env->base, -1, EV_PERSIST, run_tick, loop);
+        loop->later_event = evtimer_new(env->base, run_later, loop);
+        env->loop = loop;
+    }
+    return env->loop;
+}
+
+void im_loop_free(struct im_loop **loop)
+{
+    if (!*loop)
+        return;
+    assert((*loop)->running == 0 && !(*loop)->first && (*loop)->streams.count == 0);
+    event_free((*loop)->tick_event);
+    event_free((*loop)->later_event);
+    free(*loop);
+    *loop = NULL;
+}

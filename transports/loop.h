@@ -1,0 +1,49 @@
+#ifndef IM_TRANSPORTS_LOOP_H
+#define IM_TRANSPORTS_LOOP_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What everything on one event loop shares: work for a later turn, and many coarse timers for the price of one. Both
+ * kinds of entry are embedded in their owner's struct (zero-initialised), cost no allocation, and never call back
+ * before the function that registered them has returned to the loop. */
+struct im_loop;
+struct im_stream;
+struct im_transport_env;
+
+/* The environment's loop, made at the first use. */
+struct im_loop *im_loop_of(struct im_transport_env *);
+/* Before event_base_free(), when no stream, listener or timer is left. *loop may be NULL. */
+void im_loop_free(struct im_loop **);
+/* Milliseconds on a clock that never goes back. */
+uint64_t im_loop_now_ms(void);
+
+/* Work for the next turn of the loop. It cannot be cancelled: run() looks at its owner's state, and only run() may free
+ * an owner whose work is queued. */
+struct im_later {
+    void (*run)(struct im_later *);
+    struct im_later *next;
+    bool queued;
+};
+/* Again while queued: stays as it is. */
+void im_later_add(struct im_loop *, struct im_later *, void (*run)(struct im_later *));
+
+/* A coarse one-shot timer: fires up to IM_TIMER_GRAIN_MS late, never early. Start and stop cost O(1). */
+#define IM_TIMER_GRAIN_MS 50
+struct im_timer {
+    void (*fire)(struct im_timer *);
+    struct im_timer *next, **link; /* link NULL: not running */
+    uint64_t due_ms;
+};
+void im_timer_start(struct im_loop *, struct im_timer *, uint64_t ms, void (*fire)(struct im_timer *)); /* or restart */
+void im_timer_stop(struct im_loop *, struct im_timer *);                                                /* idempotent */
+
+/* Every stream of the loop, for stream.c and for the end of the program. */
+struct im_stream_list {
+    struct im_stream *first;
+    size_t count;
+};
+struct im_stream_list *im_loop_streams(struct im_loop *);
+
+#endif

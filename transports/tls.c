@@ -1,0 +1,144 @@
+#include "transports/tls.h"
+
+#include <event2/bufferevent_ssl.h>
+#include <openssl/err.h>
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+struct im_tls {
+    SSL_CTX *current, *loaded; /* loaded: waits for im_tls_commit() */
+    char *cert, *key;
+};
+
+static const char *describe_error(unsigned long error)
+{
+    if (error == 0)
+        return "unknown error";
+    if (ERR_SYSTEM_ERROR(error))
+        return strerror((int)ERR_GET_REASON(error));
+    const char *text = ERR_reason_error_string(error);
+    return text ? text : "unknown error";
+}
+
+/* An encrypted key would make OpenSSL ask for a passphrase on the terminal; this makes it fail instead. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
+{
+    (void)buf, (void)size, (void)writing, (void)arg;
+    return 0;
+}
+
+static SSL_CTX *new_context(void)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    if (!ctx)
+        return NULL;
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    /* Peers that leave without close_notify are normal, and messages here are framed: truncation shows above. */
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+    return ctx;
+}
+
+static enum im_reason use_files(SSL_CTX *ctx, const struct im_tls *tls, struct im_error *error)
+{
+    ERR_clear_error();
+    if (SSL_CTX_use_certificate_chain_file(ctx, tls->cert) != 1)
+        return im_fail(error, IM_CONFIG, "tls.cert: %s (%s)", describe_error(ERR_peek_error()), tls->cert);
+    if (SSL_CTX_use_PrivateKey_file(ctx, tls->key, SSL_FILETYPE_PEM) != 1)
+        return im_fail(error, IM_CONFIG, "tls.key: %s (%s)", describe_error(ERR_peek_error()), tls->key);
+    if (SSL_CTX_check_private_key(ctx) != 1)
+        return im_fail(error, IM_CONFIG, "tls.key: does not belong to the certificate (%s)", tls->key);
+    return IM_OK;
+}
+
+enum im_reason im_tls_load(struct im_tls *tls, struct im_error *error)
+{
+    SSL_CTX *ctx = new_context();
+    enum im_reason reason =
+        ctx ? use_files(ctx, tls, error) : im_fail(error, IM_SYSTEM, "%s", describe_error(ERR_peek_error()));
+    ERR_clear_error();
+    if (reason != IM_OK) {
+        SSL_CTX_free(ctx);
+        return reason;
+    }
+    SSL_CTX_free(tls->loaded);
+    tls->loaded = ctx;
+    return IM_OK;
+}
+
+void im_tls_commit(struct im_tls *tls)
+{
+    if (!tls->loaded)
+        return;
+    SSL_CTX_free(tls->current); /* connections hold references of their own */
+    tls->current = tls->loaded;
+    tls->loaded = NULL;
+}
+
+enum im_reason im_tls_new(struct im_tls **out, const char *cert, const char *key, struct im_error *error)
+{
+    struct im_tls *tls = im_zalloc(sizeof *tls);
+    tls->cert = im_strndup(cert, strlen(cert));
+    tls->key = im_strndup(key, strlen(key));
+    enum im_reason reason = im_tls_load(tls, error);
+    if (reason != IM_OK) {
+        im_tls_free(&tls);
+        return reason;
+    }
+    im_tls_commit(tls);
+    *out = tls;
+    return IM_OK;
+}
+
+void im_tls_free(struct im_tls **tls)
+{
+    if (!*tls)
+        return;
+    SSL_CTX_free((*tls)->current);
+    SSL_CTX_free((*tls)->loaded);
+    free((*tls)->cert);
+    free((*tls)->key);
+    free(*tls);
+    *tls = NULL;
+}
+
+struct bufferevent *im_tls_bufferevent(struct im_tls *tls, struct event_base *base, int fd)
+{
+    SSL *ssl = SSL_new(tls->current);
+    if (!ssl)
+        return NULL;
+    return bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+}
+
+void im_tls_end(struct bufferevent *bev)
+{
+    ERR_clear_error();
+    SSL_shutdown(bufferevent_openssl_get_ssl(bev));
+    ERR_clear_error();
+}
+
+void im_tls_problem(struct bufferevent *bev, char *out, size_t size)
+{
+    unsigned long error = bufferevent_get_openssl_error(bev);
+    /* For a failed system call libevent gives SSL_ERROR_SYSCALL, which belongs to no library. */
+    snprintf(out, size, "%s", ERR_GET_LIB(error) ? describe_error(error) : "");
+}
+
+void im_tls_describe(struct bufferevent *bev, char *out, size_t size)
+{
+    const SSL *ssl = bufferevent_openssl_get_ssl(bev);
+    snprintf(out, size, "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
+}
+
+void im_tls_sha1(struct im_str data, uint8_t digest[20])
+{
+    SHA1((const unsigned char *)data.p, data.len, digest);
+}

@@ -1,0 +1,29 @@
+#ifndef IM_TRANSPORTS_TLS_H
+#define IM_TRANSPORTS_TLS_H
+
+#include <event2/bufferevent.h>
+
+#include "core/reason.h"
+#include "core/str.h"
+
+/* TLS for servers, 1.2 and later, no renegotiation. The only file that knows OpenSSL. */
+struct im_tls;
+enum im_reason im_tls_new(struct im_tls **out, const char *cert, const char *key, struct im_error *);
+void im_tls_free(struct im_tls **); /* streams made from it live on */
+/* Two steps, so that several listeners reload all or nothing. Connections keep the certificate they began with. */
+enum im_reason im_tls_load(struct im_tls *, struct im_error *); /* reads and checks the files, changes nothing */
+void im_tls_commit(struct im_tls *);                            /* new connections use what was loaded */
+/* A server-side bufferevent over fd, handshake under way; owns fd. NULL on failure (fd stays the caller's). */
+struct bufferevent *im_tls_bufferevent(struct im_tls *, struct event_base *, int fd);
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; size bytes at most with the NUL. */
+void im_tls_describe(struct bufferevent *, char *out, size_t size);
+
+/* Sends our close_notify; what the peer still sends can be read. Call when the output has drained. */
+void im_tls_end(struct bufferevent *);
+/* What went wrong last on the connection, "" if unknown; size bytes at most with the NUL. */
+void im_tls_problem(struct bufferevent *, char *out, size_t size);
+
+/* SHA-1 for the WebSocket handshake (RFC 6455, 4.2.2), from the same library. */
+void im_tls_sha1(struct im_str data, uint8_t digest[20]);
+
+#endif

@@ -1,0 +1,34 @@
+#ifndef IM_TRANSPORTS_TRANSPORTS_H
+#define IM_TRANSPORTS_TRANSPORTS_H
+
+#include <event2/event.h>
+
+#include "core/core.h"
+#include "core/transport.h"
+#include "transports/http.h"
+
+/* What transports stand on; one per event loop, owned by the program, outlives every listener and link. */
+struct im_transport_env {
+    struct event_base *base;
+    struct im_core *core;
+    void (*turn)(
+        struct im_transport_env *); /* tells the core the time; before what a stream brings. NULL: not needed */
+    const struct im_config *config; /* replaced by the owner on reload: read it afresh, keep no pointer into it */
+    struct im_counters *counters;
+    struct im_log *log;
+    struct im_gate *gate;               /* connection caps; transports/gate.h */
+    const struct im_http_route *routes; /* pages beside the WebSocket endpoints; ends with path NULL */
+    struct im_ws_pool *websocket;       /* what WebSockets share; starts NULL, ends itself; transports/ws_pool.h */
+    struct im_loop *loop;               /* timers and deferred work; starts NULL, owner ends it; transports/loop.h */
+};
+
+extern const struct im_transport im_transport_websocket, im_transport_line, im_transport_unix;
+extern const struct im_transport *const im_transports[];        /* ends with NULL; transports/registry.c */
+const struct im_transport *im_transport_find(const char *name); /* NULL if there is none */
+
+/* Reads the certificates of every listener again. All or nothing: on an error each keeps the ones it had. */
+enum im_reason im_listeners_reload_tls(struct im_listener *const *listeners, size_t count, struct im_error *);
+/* The address a listener is bound to, with the port the kernel chose for port 0; valid while the listener lives. */
+const char *im_listener_address(const struct im_listener *);
+
+#endif

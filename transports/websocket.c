@@ -1,0 +1,390 @@
+#include "transports/websocket.h"
+
+#include <stdlib.h>
+
+#include "core/mem.h"
+#include "transports/http.h"
+#include "transports/listener.h"
+#include "transports/loop.h"
+#include "transports/transports.h"
+#include "transports/ws_frame.h"
+
+/* A WebSocket over a stream: a link to the core, or with `echo` a mirror that the core never hears of.
+ *
+ *      open ──► closing ──► done        closing: our close frame is out, the peer's is awaited
+ *        └────────────────────▲         done: both are out, or the peer broke the rules; the stream is finishing */
+struct websocket {
+    struct im_link link;
+    struct im_transport_env *env;
+    struct im_stream *stream;
+    struct im_ws_parser parser;
+    struct z_stream_s *deflater; /* NULL unless our window is kept */
+    uint8_t *pong;               /* a whole frame that waits for the queue to drain, or NULL */
+    struct im_timer keepalive;
+    uint64_t heard_ms;     /* the last sign of life */
+    enum im_reason reason; /* why it closes */
+    bool echo;
+    bool opened; /* the core knows the link */
+    bool held, closing, done;
+    bool pinged; /* since the last sign of life */
+};
+
+#define OWNER(entry, member) ((struct websocket *)(void *)((char *)(entry)-offsetof(struct websocket, member)))
+
+/* Closing (RFC 6455, 7). */
+
+static void finish(struct websocket *ws, enum im_reason reason)
+{
+    ws->done = ws->closing = true;
+    im_stream_finish(ws->stream, reason, ws->env->config->close_ms);
+}
+
+static void send_close(struct websocket *ws, uint16_t code, struct im_str text)
+{
+    uint8_t frame[IM_WS_FRAME_MAX];
+    im_stream_write(ws->stream, frame, im_ws_close_frame(frame, code, text));
+}
+
+static void send_close_reason(struct websocket *ws, enum im_reason reason)
+{
+    const struct im_reason_info *info = im_reason_info(reason);
+    /* 1006 is for those who never got a close frame */
+    send_close(ws, info->ws == 1006 ? 1001 : info->ws, im_str(info->text[ws->link.lang]));
+}
+
+/* The peer broke the rules: say which, hear no more (7.1.7). */
+static void fail(struct websocket *ws, enum im_reason reason)
+{
+    if (!ws->closing)
+        send_close_reason(ws, reason);
+    finish(ws, ws->closing ? ws->reason : reason);
+}
+
+static void ws_close(struct im_link *link, enum im_reason reason)
+{
+    struct websocket *ws = OWNER(link, link);
+    if (ws->closing)
+        return;
+    ws->closing = true;
+    ws->reason = reason;
+    send_close_reason(ws, reason);
+    ws->held = false;
+    im_stream_hold(ws->stream, false);
+    im_stream_deadline(ws->stream, ws->env->config->close_ms, reason);
+}
+
+static void on_close(struct websocket *ws, const struct im_ws_event *e)
+{
+    if (ws->closing) {
+        finish(ws, ws->reason);
+        return;
+    }
+    send_close(ws, e->code, (struct im_str){0});
+    finish(ws, e->code == 1001 ? IM_GONE : IM_BYE);
+}
+
+/* Output. */
+
+static struct im_bytes *pack(struct websocket *ws, struct im_bytes *b, uint8_t first, size_t *off)
+{
+    const struct im_config *config = ws->env->config;
+    const struct im_ws_deflate *d = &ws->parser.deflate;
+    int level = (int)config->deflate_level;
+    if (!d->on || b->len == 0 || b->len < config->deflate_min_bytes)
+        return NULL;
+    first |= IM_WS_RSV1;
+    if (!d->ours_kept)
+        return im_ws_deflate_shared(ws->parser.pool, b, first, d->bits, level, off);
+    return im_ws_deflate_kept(&ws->deflater, (struct im_str){(const char *)b->data, b->len}, first, d->bits, level,
+                              off);
+}
+
+static void send_message(struct websocket *ws, struct im_bytes *b, uint8_t opcode)
+{
+    size_t off = 0;
+    uint8_t first = IM_WS_FIN | opcode, head[IM_WS_HEAD_MAX];
+    struct im_bytes *packed = pack(ws, b, first, &off);
+    if (packed) {
+        im_stream_write_bytes(ws->stream, packed, off);
+        im_bytes_drop(&packed);
+    } else {
+        im_stream_write(ws->stream, head, im_ws_frame_head(head, first, b->len));
+        im_stream_write_bytes(ws->stream, b, 0);
+    }
+    ws->env->counters->n[IM_C_WS_MESSAGES_OUT]++;
+}
+
+static void ws_send(struct im_link *link, struct im_event *event, bool own)
+{
+    struct websocket *ws = OWNER(link, link);
+    struct im_bytes *bytes = ws->closing ? NULL : link->dialect->encode(link, event, own);
+    if (bytes)
+        send_message(ws, bytes, IM_WS_TEXT);
+    im_bytes_drop(&bytes);
+    im_event_drop(&event);
+}
+
+static size_t ws_queued(const struct im_link *link)
+{
+    return im_stream_queued(OWNER(link, link)->stream);
+}
+
+static void ws_hold(struct im_link *link, bool on)
+{
+    struct websocket *ws = OWNER(link, link);
+    if (ws->closing || ws->held == on)
+        return;
+    ws->held = on;
+    im_stream_hold(ws->stream, on);
+}
+
+static const struct im_link_ops link_ops = {
+    .send = ws_send,
+    .queued = ws_queued,
+    .hold = ws_hold,
+    .close = ws_close,
+};
+
+static bool backed_up(const struct websocket *ws)
+{
+    return im_stream_queued(ws->stream) > ws->env->config->queue_soft_bytes;
+}
+
+/* To a peer that does not read, only the latest pong is owed (5.5.3). */
+static void send_pong(struct websocket *ws, struct im_str payload)
+{
+    uint8_t frame[IM_WS_FRAME_MAX];
+    size_t len = im_ws_control_frame(frame, IM_WS_PONG, payload);
+    if (!backed_up(ws)) {
+        im_stream_write(ws->stream, frame, len);
+        return;
+    }
+    if (!ws->pong)
+        ws->pong = im_alloc(sizeof frame);
+    memcpy(ws->pong, frame, len);
+}
+
+static void send_kept_pong(struct websocket *ws)
+{
+    if (ws->pong && !ws->closing)
+        im_stream_write(ws->stream, ws->pong, 2 + (size_t)ws->pong[1]);
+    free(ws->pong);
+    ws->pong = NULL;
+}
+
+/* Input. */
+
+static void mirror(struct websocket *ws, const struct im_ws_event *e)
+{
+    struct im_bytes *b = im_bytes_new(e->data.p, e->data.len);
+    send_message(ws, b, e->text ? IM_WS_TEXT : IM_WS_BINARY);
+    im_bytes_drop(&b);
+    if (backed_up(ws))
+        ws_hold(&ws->link, true);
+}
+
+static void on_message(struct websocket *ws, const struct im_ws_event *e)
+{
+    if (ws->closing)
+        return;
+    ws->env->counters->n[IM_C_WS_MESSAGES_IN]++;
+    if (ws->echo)
+        mirror(ws, e);
+    else if (e->text)
+        im_core_input(ws->env->core, &ws->link, e->data);
+    else
+        fail(ws, IM_NOT_TEXT);
+}
+
+static void on_event(struct websocket *ws, const struct im_ws_event *e)
+{
+    switch (e->kind) {
+    case IM_WS_EV_MESSAGE:
+        on_message(ws, e);
+        break;
+    case IM_WS_EV_PING:
+        if (!ws->closing)
+            send_pong(ws, e->data);
+        break;
+    case IM_WS_EV_CLOSE:
+        on_close(ws, e);
+        break;
+    case IM_WS_EV_ERROR:
+        fail(ws, e->reason);
+        break;
+    case IM_WS_EV_PONG: /* a sign of life, like anything else that came */
+    case IM_WS_EV_NONE:
+        break;
+    }
+}
+
+static struct im_ws_limits limits_of(const struct websocket *ws)
+{
+    const struct im_config *config = ws->env->config;
+    return (struct im_ws_limits){
+        .message_bytes = ws->echo ? config->echo_message_bytes : config->message_bytes,
+        .fragments = (uint32_t)(ws->echo ? config->echo_fragments : config->fragments),
+        .controls = (uint32_t)config->controls,
+        .message_ms = config->pong_ms,
+    };
+}
+
+static size_t on_bytes(void *ctx, const uint8_t *p, size_t n)
+{
+    struct websocket *ws = ctx;
+    struct im_ws_limits limits = limits_of(ws);
+    struct im_str in = {(const char *)p, n};
+    ws->heard_ms = im_loop_now_ms();
+    ws->pinged = false;
+    while (in.len > 0 && !ws->held && !ws->done) {
+        struct im_ws_event e;
+        if (ws->closing && !ws->parser.skipping)
+            im_ws_parser_skip(&ws->parser);
+        im_ws_feed(&ws->parser, &limits, ws->heard_ms, &in, &e);
+        if (e.kind == IM_WS_EV_NONE)
+            break;
+        on_event(ws, &e);
+        im_ws_event_done(&ws->parser);
+    }
+    return ws->done ? n : n - in.len;
+}
+
+/* An end without a close frame (7.1.5: 1006): nobody is there to hear an answer. */
+static void on_input_end(void *ctx)
+{
+    struct websocket *ws = ctx;
+    finish(ws, ws->closing ? ws->reason : IM_GONE);
+}
+
+static void on_drained(void *ctx)
+{
+    struct websocket *ws = ctx;
+    ws->heard_ms = im_loop_now_ms();
+    send_kept_pong(ws);
+    if (ws->opened && !ws->closing)
+        im_core_writable(ws->env->core, &ws->link);
+    else if (ws->echo)
+        ws_hold(&ws->link, false);
+}
+
+/* Life and death. */
+
+/* One coarse timer that looks when the next thing would be due, rather than one that every message restarts. While we
+ * do not read, or the peer does not, silence says nothing: backpressure has time limits of its own. */
+static void keepalive(struct im_timer *timer)
+{
+    struct websocket *ws = OWNER(timer, keepalive);
+    const struct im_config *config = ws->env->config;
+    uint8_t ping[IM_WS_FRAME_MAX];
+    uint64_t now = im_loop_now_ms();
+    if (ws->closing)
+        return;
+    if (ws->held || im_stream_queued(ws->stream) > 0)
+        ws->heard_ms = now;
+    uint64_t silent = now - ws->heard_ms;
+    if (silent >= config->pong_ms) {
+        im_stream_abort(ws->stream, IM_PING_TIMEOUT);
+        return;
+    }
+    if (silent >= config->ping_ms && !ws->pinged) {
+        im_stream_write(ws->stream, ping, im_ws_control_frame(ping, IM_WS_PING, (struct im_str){0}));
+        ws->pinged = true;
+    }
+    uint64_t due = silent < config->ping_ms ? config->ping_ms : config->pong_ms;
+    im_timer_start(im_loop_of(ws->env), timer, due > silent ? due - silent : 1, keepalive);
+}
+
+static void on_ended(void *ctx, enum im_reason reason)
+{
+    struct websocket *ws = ctx;
+    struct im_ws_pool *pool = ws->parser.pool;
+    ws->closing = ws->done = true;
+    im_timer_stop(im_loop_of(ws->env), &ws->keepalive);
+    if (ws->opened)
+        im_core_closed(ws->env->core, &ws->link, reason);
+    else
+        ws->env->counters->closed[reason]++;
+    im_ws_parser_clear(&ws->parser);
+    im_ws_deflater_end(&ws->deflater);
+    if (im_ws_pool_drop(&pool))
+        ws->env->websocket = NULL;
+    free(ws->link.target);
+    free(ws->pong);
+    free(ws);
+}
+
+static const struct im_stream_ops stream_ops = {
+    .bytes = on_bytes,
+    .input_end = on_input_end,
+    .drained = on_drained,
+    .ended = on_ended,
+};
+
+static void open_link(struct websocket *ws, const struct im_ws_upgrade *u)
+{
+    struct im_core *core = ws->env->core;
+    enum im_reason reason = im_core_opened(core, &ws->link,
+                                           &(struct im_link_info){.transport = im_transport_websocket.name,
+                                                                  .address = im_str(im_stream_peer(ws->stream)),
+                                                                  .tls = im_stream_tls(ws->stream)});
+    ws->opened = reason == IM_OK;
+    if (!ws->opened)
+        ws_close(&ws->link, reason);
+    else if (u->endpoint == IM_WS_AT_PAIR)
+        im_core_command(core, &ws->link,
+                        &(struct im_command){.op = IM_OP_LOGIN, .have = IM_BIT(user), .user = im_name_text(&u->user)});
+}
+
+static struct im_ws_pool *share_pool(struct im_transport_env *env)
+{
+    if (env->websocket)
+        return im_ws_pool_hold(env->websocket);
+    return env->websocket = im_ws_pool_new();
+}
+
+void im_websocket_start(struct im_transport_env *env, struct im_stream *stream, const struct im_ws_upgrade *u)
+{
+    struct websocket *ws = im_zalloc(sizeof *ws);
+    const struct im_config *config = env->config;
+    ws->env = env;
+    ws->stream = stream;
+    ws->echo = u->endpoint == IM_WS_AT_ECHO;
+    ws->link.ops = &link_ops;
+    ws->link.dialect = u->im_v1 ? &im_dialect_json : &im_dialect_classroom;
+    ws->link.lang = u->lang;
+    if (ws->link.dialect == &im_dialect_classroom && !ws->echo) {
+        ws->link.target = im_alloc(sizeof u->target);
+        *ws->link.target = u->target;
+    }
+    im_ws_parser_init(&ws->parser, share_pool(env), &u->deflate);
+    ws->heard_ms = im_loop_now_ms();
+    im_stream_attach(stream, &stream_ops, ws);
+    im_stream_deadline(stream, 0, IM_OK);
+    im_timer_start(im_loop_of(env), &ws->keepalive, config->ping_ms, keepalive);
+    if (ws->echo) /* a whole message is answered at once, and reading is held until most of it has left */
+        im_stream_queue_limit(stream, config->echo_message_bytes + config->queue_hard_bytes);
+    else
+        open_link(ws, u);
+}
+
+/* The transport. */
+
+static void ready(void *listener, struct im_stream *stream)
+{
+    struct im_transport_env *env = im_listener_env(listener);
+    im_http_serve(env, listener, env->routes, stream);
+}
+
+static enum im_reason listen_here(struct im_listener **out, struct im_transport_env *env,
+                                  const struct im_listen_config *config, struct im_error *error)
+{
+    return im_listener_open(out, &(struct im_listener_options){.env = env, .config = config, .ready = ready}, error);
+}
+
+const struct im_transport im_transport_websocket = {
+    .name = "websocket",
+    .caps = IM_CAP_TLS | IM_CAP_HTTP,
+    .listen = listen_here,
+    .pause = im_listener_pause,
+    .close = im_listener_close,
+};

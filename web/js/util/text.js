@@ -1,0 +1,58 @@
+const ID = /^[\p{L}\p{M}\p{N}._-]+$/u;
+const ID_POINTS = 32;
+const encoder = new TextEncoder();
+
+// Ids are compared without regard to case (the server folds; lower case never joins two ids that it keeps apart).
+export function key(id) {
+    return id.normalize('NFC').toLowerCase();
+}
+
+// The id as the server will know it, or null if it cannot be one. The server has the last word.
+export function parseId(input) {
+    const id = input.trim().normalize('NFC');
+    return ID.test(id) && [...id].length <= ID_POINTS ? id : null;
+}
+
+// What may go into a JSON string on the wire: no NUL, no lone surrogates, no blank tail.
+export function sendable(text) {
+    return text.replace(/\0/g, '').replace(/\p{Surrogate}/gu, '\ufffd').trimEnd();
+}
+
+export function byteLength(text) {
+    return encoder.encode(text).length;
+}
+
+// Random hex; works on plain http pages too, where crypto.randomUUID does not exist.
+export function randomId(bytes = 16) {
+    return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), b => b.toString(16).padStart(2, '0')).join('');
+}
+
+// A small stable number for a name, to give everybody a colour.
+export function tone(id, count) {
+    let sum = 0;
+    for (const c of key(id)) sum = (sum * 31 + c.codePointAt(0)) >>> 0;
+    return sum % count;
+}
+
+// One character that stands for a name, as people count characters. Chinese names differ in their last one.
+export function initial(id) {
+    const characters = globalThis.Intl?.Segmenter ? Array.from(new Intl.Segmenter().segment(id), s => s.segment) : [...id];
+    return (/\p{Script=Han}$/u.test(id) ? characters.at(-1) : characters[0]) ?? '';
+}
+
+const LINK = /\bhttps?:\/\/[^\s<>"'`\u0000-\u001f\u200e\u200f\u202a-\u202e\u2066-\u2069，。！？；：、）】》」』]+/giu;
+const LINK_TAIL = /[.,!?;:)\]}]+$/;
+
+// Splits text into plain strings and { url } for the web addresses in it.
+export function linkParts(text) {
+    const parts = [];
+    let at = 0;
+    for (const match of text.matchAll(LINK)) {
+        const url = match[0].replace(LINK_TAIL, '');
+        if (match.index > at) parts.push(text.slice(at, match.index));
+        parts.push({ url });
+        at = match.index + url.length;
+    }
+    if (at < text.length) parts.push(text.slice(at));
+    return parts;
+}
