@@ -285,13 +285,13 @@ static enum im_reason run_slash(struct im_link *link, struct im_str line, struct
                                 struct im_error *error)
 {
     struct words words;
-    split(line, &words);
-    const struct slash *s = words.n > 0 ? find_slash(words.v[0]) : NULL;
+    size_t len = 0;
+    while (len < line.len && !blank(line.p[len]))
+        len++;
+    const struct slash *s = find_slash((struct im_str){line.p, len});
     if (s == NULL)
         return im_fail(error, IM_BAD_COMMAND, "/%.*s", (int)line.len, line.p);
-    words.n--;
-    memmove(words.v, words.v + 1, words.n * sizeof *words.v);
-    memmove(words.rest, words.rest + 1, words.n * sizeof *words.rest);
+    split((struct im_str){line.p + len, line.len - len}, &words);
     if (words.n < s->least) {
         char usage[128];
         snprintf(usage, sizeof usage, "/%s %s", s->name, s->arguments);

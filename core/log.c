@@ -76,6 +76,16 @@ static void since_done(struct im_store_op *op)
     free(r);
 }
 
+/* One step of reading must fit under the hard limit on top of what is queued, or a reader that is behind could never
+ * catch up: JSON makes six bytes of a control character, and every event has up to half a KiB around its text. */
+static void set_step(struct im_store_since *op, const struct im_config *config)
+{
+    uint64_t bytes = (config->queue_hard_bytes - config->queue_soft_bytes / 4) / 8;
+    uint64_t limit = 1 + bytes / 512;
+    op->bytes = (uint32_t)(config->replay_bytes < bytes ? config->replay_bytes : bytes);
+    op->limit = (uint32_t)(config->replay < limit ? config->replay : limit);
+}
+
 void im_read_on(struct im_core *core, struct im_session *s)
 {
     const struct im_name *name = &s->user->name;
@@ -88,9 +98,8 @@ void im_read_on(struct im_core *core, struct im_session *s)
         .op = {.kind = IM_STORE_SINCE, .done = since_done, .owner = r},
         .key = {key, name->key_len},
         .after = s->sent_pos,
-        .limit = (uint32_t)core->config->replay,
-        .bytes = (uint32_t)core->config->replay_bytes,
     };
+    set_step(&r->op, core->config);
     s->reading = true;
     core->pending_ops++;
     im_store_submit(core->store, &r->op.op);

@@ -415,6 +415,18 @@ static enum im_reason op_history(struct im_core *core, struct im_session *s, con
     return IM_OK;
 }
 
+/* A thousand long last messages would make an answer without measure: past the bound, rows come without theirs. */
+static void bound_rows(const struct im_core *core, struct im_store_conversations *c)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->rows[i].last)
+            bytes += im_event_weight(c->rows[i].last);
+        if (bytes > core->config->queue_soft_bytes)
+            im_event_drop(&c->rows[i].last);
+    }
+}
+
 static void conversations_done(struct im_store_op *op)
 {
     struct request *r = op->owner;
@@ -426,6 +438,7 @@ static void conversations_done(struct im_store_op *op)
             im_event_drop(&c->rows[i].last);
         free(c->rows);
     } else {
+        bound_rows(r->core, c);
         reply(s, &(struct im_reply){.op = r->op,
                                     .id = view(&r->id),
                                     .self = view(&r->self),

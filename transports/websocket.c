@@ -259,7 +259,6 @@ static void on_input_end(void *ctx)
 static void on_drained(void *ctx)
 {
     struct websocket *ws = ctx;
-    ws->heard_ms = im_loop_now_ms();
     send_kept_pong(ws);
     if (ws->opened && !ws->closing)
         im_core_writable(ws->env->core, &ws->link);
@@ -279,8 +278,10 @@ static void keepalive(struct im_timer *timer)
     uint64_t now = im_loop_now_ms();
     if (ws->closing)
         return;
-    if (ws->held || im_stream_queued(ws->stream) > 0)
+    if (ws->held || im_stream_queued(ws->stream) > 0) {
         ws->heard_ms = now;
+        ws->pinged = false;
+    }
     uint64_t silent = now - ws->heard_ms;
     if (silent >= config->pong_ms) {
         im_stream_abort(ws->stream, IM_PING_TIMEOUT);

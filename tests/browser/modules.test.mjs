@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import { beforeEach, test } from 'node:test';
 
 const js = `${process.env.top_srcdir}/web/js`;
@@ -16,6 +17,7 @@ class Storage {
     }
 }
 globalThis.localStorage = new Storage();
+globalThis.crypto ??= webcrypto; // Node 18 has it in the module only
 
 const { byteLength, initial, key, linkParts, parseId, sendable } = await import(`${js}/util/text.js`);
 const { dayName, shortTime } = await import(`${js}/util/time.js`);
@@ -199,6 +201,49 @@ class Socket {
 }
 globalThis.WebSocket = Socket;
 
+// A clock that a test winds on. (Node's own mock timers differ between the versions we run on.)
+class Clock {
+    static real = { setTimeout, setInterval, clearTimeout, clearInterval, now: Date.now };
+    #now = 1_700_000_000_000;
+    #timers = new Map();
+    #last = 0;
+    constructor(context) {
+        const add = (run, ms = 0, every = 0) => this.#timers.set(++this.#last, { run, every, at: this.#now + ms }) && this.#last;
+        const remove = id => this.#timers.delete(id);
+        Object.assign(globalThis, {
+            setTimeout: (run, ms) => add(run, ms),
+            setInterval: (run, ms) => add(run, ms, ms),
+            clearTimeout: remove,
+            clearInterval: remove,
+        });
+        Date.now = () => this.#now;
+        context.after(() => {
+            const { now, ...timers } = Clock.real;
+            Object.assign(globalThis, timers);
+            Date.now = now;
+        });
+    }
+    tick(ms) {
+        const end = this.#now + ms;
+        for (;;) {
+            const [id, next] = [...this.#timers].reduce((a, b) => (b[1].at < a[1].at ? b : a), [0, { at: Infinity }]);
+            if (next.at > end) break;
+            this.#now = next.at;
+            if (next.every) next.at += next.every;
+            else this.#timers.delete(id);
+            next.run();
+        }
+        this.#now = end;
+    }
+}
+
+// Winds the clock on until the client's state changes, at most by ms.
+function change(context, client, ms) {
+    const { state } = client.status;
+    for (let gone = 0; gone < ms && client.status.state === state; gone += 100) context.clock.tick(100);
+    return client.status.state;
+}
+
 async function greet(socket) {
     socket.open();
     await socket.answer({ op: 'ok', id: socket.last.id, epoch: 'e', limits: {}, ping: 30000 });
@@ -206,7 +251,7 @@ async function greet(socket) {
 }
 
 function clientOn(context) {
-    context.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+    context.clock = new Clock(context);
     Socket.made = [];
     const client = new Client({ url: 'ws://x/ws', user: 'me', device: 'd', lang: 'zh', agent: 'a' });
     client.start();
@@ -235,9 +280,9 @@ test('a lost connection fails what was asked and comes back; a bye says when', a
     Socket.made[0].end(1012);
     await asked;
     assert.equal(client.status.state, 'waiting');
-    context.mock.timers.tick(3999);
+    context.clock.tick(3999);
     assert.equal(Socket.made.length, 1);
-    context.mock.timers.tick(1);
+    context.clock.tick(1);
     assert.equal(Socket.made.length, 2);
     Socket.made[1].end();
     client.wake();
@@ -247,12 +292,11 @@ test('a lost connection fails what was asked and comes back; a bye says when', a
 
 test('who is told not to come back stays away', async context => {
     for (const [say, code] of [[{ op: 'bye', name: 'kicked', reconnect: false }, 4003], [null, 4009]]) {
-        context.mock.timers.reset();
         const client = clientOn(context);
         await greet(Socket.made[0]);
         if (say) await Socket.made[0].answer(say);
         Socket.made[0].end(code);
-        context.mock.timers.tick(120000);
+        context.clock.tick(120000);
         assert.equal(client.status.state, 'stopped');
         assert.equal(Socket.made.length, 1);
     }
@@ -261,18 +305,16 @@ test('who is told not to come back stays away', async context => {
 test('a line that says nothing any more is given up', async context => {
     const client = clientOn(context);
     await greet(Socket.made[0]);
-    context.mock.timers.tick(30000);
+    context.clock.tick(30000);
     assert.equal(Socket.made[0].last.op, 'ping');
-    context.mock.timers.tick(14000);
+    context.clock.tick(14000);
     assert.equal(client.online, true);
-    context.mock.timers.tick(3000);
-    assert.equal(client.status.state, 'waiting');
+    assert.equal(change(context, client, 3000), 'waiting');
     client.stop();
 });
 
 test('a connection that never opens is given up', context => {
     const client = clientOn(context);
-    context.mock.timers.tick(12000);
-    assert.equal(client.status.state, 'waiting');
+    assert.equal(change(context, client, 12000), 'waiting');
     client.stop();
 });

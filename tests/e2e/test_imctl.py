@@ -5,9 +5,11 @@ import os
 import pty
 import re
 import select
+import shutil
 import socket
 import stat
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -19,12 +21,26 @@ NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
-def run(*args, env=None, **options):
+def run(*args, env=None, program=None, **options):
+    program = program or find_program("imctl", "IMCTL")
     environment = {**os.environ, **(env or {})}
     if env is None:
         environment.pop("IMCTL_SOCKET", None)
-    return subprocess.run([find_program("imctl", "IMCTL"), *args], capture_output=True, text=True, timeout=30, check=False,
+    return subprocess.run([program, *args], capture_output=True, text=True, timeout=30, check=False,
                           env=environment, **options)
+
+
+@pytest.fixture(scope="module")
+def stranger():
+    """stranger(*args, group) runs imctl as somebody else, who may not look into the folder where it was built."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        program = shutil.copy(find_program("imctl", "IMCTL"), folder)
+
+        def as_nobody(*args, group=NOBODY):
+            return run(*args, program=program, cwd="/", user=NOBODY, group=group, extra_groups=[])
+
+        yield as_nobody
 
 
 class Admin:
@@ -276,25 +292,25 @@ def test_what_is_not_an_admin_socket(shared, tmp_path):
 
 
 @as_root
-def test_a_socket_that_may_not_be_used_says_who_may(imd, tmp_path):
+def test_a_socket_that_may_not_be_used_says_who_may(imd, tmp_path, stranger):
     daemon = imd()
     os.chmod(daemon.dir, 0o755)
-    done = run("-s", daemon.admin_path, "status", user=NOBODY, group=NOBODY, extra_groups=[])
+    done = stranger("-s", daemon.admin_path, "status")
     assert done.returncode == 77 and "sudo imctl" in done.stderr
 
 
 @as_root
-def test_another_user_is_refused_even_if_the_permissions_are_wide(imd, admin):
+def test_another_user_is_refused_even_if_the_permissions_are_wide(imd, admin, stranger):
     daemon = imd({"admin": {"mode": "0666"}})
     os.chmod(daemon.dir, 0o755)
-    done = run("-s", daemon.admin_path, "status", user=NOBODY, group=NOBODY, extra_groups=[])
+    done = stranger("-s", daemon.admin_path, "status")
     assert done.returncode == 77 and f"user {NOBODY} may not use this socket" in done.stderr
     assert daemon.metric("admin_refused_total") == 1
     assert daemon.online()["sessions"] == 0
 
 
 @as_root
-def test_a_member_of_the_group_is_let_in(imd):
+def test_a_member_of_the_group_is_let_in(imd, stranger):
     import grp
     import pwd
     nobody = pwd.getpwuid(NOBODY)
@@ -302,7 +318,7 @@ def test_a_member_of_the_group_is_let_in(imd):
     daemon = imd({"admin": {"mode": "0660", "group": group.gr_name}})
     os.chmod(daemon.dir, 0o755)
     assert os.stat(daemon.admin_path).st_gid == group.gr_gid
-    done = run("-s", daemon.admin_path, "--json", "online", user=NOBODY, group=group.gr_gid, extra_groups=[])
+    done = stranger("-s", daemon.admin_path, "--json", "online", group=group.gr_gid)
     assert done.returncode == 0, done.stderr
 
 
@@ -320,10 +336,10 @@ def test_the_read_only_socket_reads_only(imd, connect):
 
 
 @as_root
-def test_whoever_the_permissions_let_in_may_read(imd):
+def test_whoever_the_permissions_let_in_may_read(imd, stranger):
     daemon = imd({"admin": {"read_address": "read.sock", "read_mode": "0666"}})
     os.chmod(daemon.dir, 0o755)
-    done = run("-s", os.path.join(daemon.dir, "read.sock"), "online", user=NOBODY, group=NOBODY, extra_groups=[])
+    done = stranger("-s", os.path.join(daemon.dir, "read.sock"), "online")
     assert done.returncode == 0, done.stderr
 
 

@@ -51,7 +51,7 @@ def test_send_without_id_is_done_and_not_answered(shared, connect, name, kind):
     a.tell("send", to=b.user, text="quiet")
     assert b.msg()["text"] == "quiet"
     a.settle()
-    assert not a.replies and all(e["from"] == a.user for e in a.events)  # own ones come while still reading the log
+    assert not a.replies and not a.events
 
 
 def test_send_twice_with_one_cid_is_one_message(shared, connect, name, kind):

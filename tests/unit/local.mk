@@ -66,11 +66,18 @@ WS_SCRIPT = tests/unit/ws_script.c tests/unit/ws_script.h
 UNIT_TESTS += \
 	tests/unit/test_http_head \
 	tests/unit/test_http_value \
+	tests/unit/test_websocket \
 	tests/unit/test_ws_deflate \
 	tests/unit/test_ws_frame \
 	tests/unit/test_ws_utf8
 tests_unit_test_http_head_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
 tests_unit_test_http_value_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+# As in tests/conform/transport: the core is the test's own.
+tests_unit_test_websocket_SOURCES = tests/unit/test_websocket.c \
+	tests/conform/fake_core.c tests/conform/fake_core.h \
+	tests/conform/peer.c tests/conform/peer.h \
+	tests/conform/speech.c tests/conform/speech.h
+tests_unit_test_websocket_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
 tests_unit_test_ws_deflate_SOURCES = tests/unit/test_ws_deflate.c $(WS_SCRIPT)
 tests_unit_test_ws_deflate_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
 tests_unit_test_ws_frame_SOURCES = tests/unit/test_ws_frame.c $(WS_SCRIPT)

@@ -144,9 +144,11 @@ static enum im_reason open_store(struct imd *imd, struct im_error *error)
 
 /* Starting. */
 
-enum im_reason imd_enter_data_dir(const struct im_config *config, struct im_error *error)
+/* From here on relative paths are the configuration's. */
+static enum im_reason enter_data_dir(const struct im_config *config, bool *made, struct im_error *error)
 {
-    if (mkdir(config->data_dir, 0700) != 0 && errno != EEXIST)
+    *made = mkdir(config->data_dir, 0700) == 0;
+    if (!*made && errno != EEXIST)
         return im_fail(error, IM_SYSTEM, "data_dir %s cannot be made: %s", config->data_dir, strerror(errno));
     if (chdir(config->data_dir) != 0)
         return im_fail(error, IM_SYSTEM, "data_dir %s: %s", config->data_dir, strerror(errno));
@@ -482,11 +484,14 @@ static void tell_failure(struct imd *imd, const struct im_error *error)
 static enum im_reason prepare(struct imd *imd, struct im_error *error)
 {
     const struct im_config *config = imd->config;
-    enum im_reason r = imd_enter_data_dir(config, error);
+    bool made = false;
+    enum im_reason r = enter_data_dir(config, &made, error);
     if (r == IM_OK)
         r = im_log_file_open(&imd->log_file, config->log_file, (enum im_log_format)config->log_format,
                              (enum im_log_level)config->log_level, error);
     imd->log = im_log_file_log(imd->log_file);
+    if (made)
+        IM_LOG(imd->log, IM_LOG_INFO, "imd", "data directory made", IM_KS("path", config->data_dir));
     if (r == IM_OK)
         r = make_loop(imd, error);
     raise_descriptors(imd);

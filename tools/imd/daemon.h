@@ -74,9 +74,6 @@ struct imd {
 /* Runs until told to stop. config becomes the server's. Returns the exit status. */
 int imd_run(struct im_config *config, const char *config_path);
 
-/* Goes to its data directory, which is made if missing: from here on relative paths are the configuration's. */
-enum im_reason imd_enter_data_dir(const struct im_config *, struct im_error *);
-
 /* daemon.c */
 void imd_clock(struct imd *);
 const char *imd_state_name(const struct imd *);

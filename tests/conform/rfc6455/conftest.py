@@ -14,7 +14,7 @@ from imdtest.daemon import Imd  # noqa: E402
 import wsraw  # noqa: E402
 
 CONFIG = {"debug": {"echo": True}, "store": {"kind": "memory"}, "http": {"head_timeout": "1s", "idle_timeout": "1s"},
-          "websocket": {"ping": "400ms", "pong_timeout": "1500ms"}}
+          "websocket": {"ping": "1s", "pong_timeout": "1500ms"}}
 # Long cases must not be taken for silence.
 PATIENT = {"debug": {"echo": True}, "store": {"kind": "memory"}}
 

@@ -1,5 +1,6 @@
 """One imd process under test."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -30,10 +31,17 @@ def find_program(name, variable):
     raise FileNotFoundError(f"no built {name}; set {variable}")
 
 
+def free_ports(count):
+    """Ports nobody has, all different: every probe stays bound until the last is."""
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def merge(base, extra):
@@ -86,7 +94,7 @@ class Imd:
     # configuration
 
     def _choose_ports(self):
-        self.ws_port, self.line_port, self.metrics_port, self.wss_port, self.line_tls_port = (free_port() for _ in range(5))
+        self.ws_port, self.line_port, self.metrics_port, self.wss_port, self.line_tls_port = free_ports(5)
 
     def defaults(self):
         listen = [
