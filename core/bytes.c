@@ -34,12 +34,13 @@ void im_bytes_drop(struct im_bytes **b)
         free(old);
 }
 
+/* Room for `more` bytes and the NUL after them. */
 static void reserve(struct im_out *out, size_t more)
 {
-    if (out->len + more <= out->cap)
+    if (out->len + more < out->cap)
         return;
     size_t cap = out->cap ? out->cap : 128;
-    while (cap < out->len + more)
+    while (cap <= out->len + more)
         cap *= 2;
     out->bytes = im_realloc(out->bytes, sizeof *out->bytes + cap);
     out->cap = cap;
@@ -52,6 +53,7 @@ void im_out_put(struct im_out *out, const void *data, size_t len)
     reserve(out, len);
     memcpy(out->bytes->data + out->len, data, len);
     out->len += len;
+    out->bytes->data[out->len] = '\0';
 }
 
 void im_out_str(struct im_out *out, const char *s)
@@ -115,7 +117,8 @@ void im_out_json(struct im_out *out, struct im_str s)
         im_out_str(out, json_escape(c, buffer));
         start = i + 1;
     }
-    im_out_put(out, s.p + start, s.len - start);
+    if (start < s.len)
+        im_out_put(out, s.p + start, s.len - start);
     im_out_char(out, '"');
 }
 

@@ -36,6 +36,7 @@ void im_out_safe(struct im_out *out, struct im_str s, bool lines);
 void im_out_printf(struct im_out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct im_bytes *im_out_take(struct im_out *out); /* one reference, the caller's; out is empty again */
 void im_out_clear(struct im_out *out);
+/* What is in it, with a NUL after the last byte; valid until it grows. */
 static inline const char *im_out_data(const struct im_out *out)
 {
     return out->bytes ? (const char *)out->bytes->data : "";

@@ -46,7 +46,8 @@ struct im_command {
 #undef IM_FIELD_POS
 #undef IM_FIELD_BOOL
 #undef IM_FIELD_STRS
-    void *memory; /* what the views point into; the decoder's business */
+    bool or_close; /* the transport's own request: if it is refused, the session ends */
+    void *memory;  /* what the views point into; the decoder's business */
     void (*release)(struct im_command *);
 };
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/un.h>
 
 #include "core/bytes.h"
 #include "core/mem.h"
@@ -563,6 +564,15 @@ static enum im_reason check_octal(const char *mode, struct im_error *error)
     return IM_OK;
 }
 
+/* As long as the system takes, its NUL not counted. */
+static enum im_reason check_socket_path(const char *path, struct im_error *error)
+{
+    const size_t max = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+    if (path && strlen(path) > max)
+        return im_fail(error, IM_CONFIG, "a Unix socket's path may have %zu bytes, not %zu", max, strlen(path));
+    return IM_OK;
+}
+
 static enum im_reason check_tcp(const struct im_config *config, const char *address, struct im_error *error)
 {
     char host[64];
@@ -607,6 +617,8 @@ static enum im_reason check_listener(const struct im_config *config, size_t i, c
         return at_listener(f, i, "address");
     }
     if (!is_unix(listen) && check_tcp(config, listen->address, f->error) != IM_OK)
+        return at_listener(f, i, "address");
+    if (is_unix(listen) && check_socket_path(listen->address, f->error) != IM_OK)
         return at_listener(f, i, "address");
     if (is_unix(listen) && check_octal(listen->mode, f->error) != IM_OK)
         return at_listener(f, i, "mode");
@@ -694,6 +706,10 @@ static enum im_reason check_service(const struct im_config *config, const struct
 {
     char host[64];
     uint64_t port;
+    if (check_socket_path(config->admin_address, f->error) != IM_OK)
+        return at(f, "admin.address");
+    if (check_socket_path(config->admin_read_address, f->error) != IM_OK)
+        return at(f, "admin.read_address");
     if (check_octal(config->admin_mode, f->error) != IM_OK)
         return at(f, "admin.mode");
     if (check_octal(config->admin_read_mode, f->error) != IM_OK)

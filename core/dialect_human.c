@@ -249,9 +249,18 @@ static enum im_reason run_quit(struct im_link *link, const struct words *w, stru
     return ask(cmd, IM_OP_BYE, 0);
 }
 
+/* Columns of a text without wide characters. */
+static int width(const char *s)
+{
+    int n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
 static void put_help(struct im_out *out, const struct slash *s, enum im_lang lang)
 {
-    int pad = 24 - (int)strlen(s->name) - (int)strlen(s->arguments);
+    int pad = 24 - (int)strlen(s->name) - width(s->arguments);
     im_out_printf(out, "  /%s %s%*s %s", s->name, s->arguments, pad > 0 ? pad : 0, "", s->help[lang]);
 }
 

@@ -288,7 +288,7 @@ static void put_hello(struct im_out *out, const struct im_reply *r)
     put_u64(out, ",\"rate\":", c->rate);
     put_u64(out, ",\"burst\":", c->burst);
     put_u64(out, ",\"history\":", c->history);
-    put_u64(out, ",\"watch\":", c->watch < IM_WATCH_MAX ? c->watch : IM_WATCH_MAX);
+    put_u64(out, ",\"watch\":", c->watch);
     put_u64(out, "},\"ping\":", c->ping_ms);
 }
 

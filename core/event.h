@@ -40,7 +40,7 @@ struct im_presence_row {
 /* One conversation in the answer to `conversations`. Strings live as long as the reply. */
 struct im_conv_row {
     struct im_str name;    /* the peer's id, or "#group" */
-    struct im_event *last; /* newest event; the row holds a reference */
+    struct im_event *last; /* newest event, the row's reference; NULL in a very long list */
     uint64_t last_seq;
     uint64_t unread;
     uint64_t read_seq; /* the user's own read mark */

@@ -37,8 +37,11 @@ void im_op_run(struct im_core *core, struct im_session *s, struct im_command *cm
         reason = IM_LOGGED_IN;
     else
         reason = ops[cmd->op].run(core, s, cmd, &error);
-    if (reason != IM_OK)
-        im_session_err(core, s, cmd->op, cmd->id, reason, error.detail, reason == IM_BUSY ? BUSY_AFTER_MS : 0);
+    if (reason == IM_OK)
+        return;
+    im_session_err(core, s, cmd->op, cmd->id, reason, error.detail, reason == IM_BUSY ? BUSY_AFTER_MS : 0);
+    if (cmd->or_close)
+        im_session_end(core, s, reason, false);
 }
 
 /* A request the store will answer. */
@@ -58,6 +61,7 @@ struct request {
     struct im_out self;  /* key of the user who asks */
     uint64_t since, weight;
     bool has_since, wrong_epoch;
+    bool or_close; /* of the command */
 };
 
 static struct request *request_new(struct im_core *core, struct im_session *s, const struct im_command *cmd,
@@ -82,6 +86,7 @@ static struct im_str view(const struct im_out *out)
 static void submit(struct request *r, struct im_session *s)
 {
     s->inflight++;
+    s->reads += r->store.head.kind >= IM_STORE_FIRST_READ;
     r->core->pending_ops++;
     im_store_submit(r->core->store, &r->store.head);
 }
@@ -91,8 +96,10 @@ static struct im_session *answered(struct request *r)
 {
     struct im_session *s = im_session_find(r->core, r->session);
     r->core->pending_ops--;
-    if (s)
+    if (s) {
         s->inflight--;
+        s->reads -= r->store.head.kind >= IM_STORE_FIRST_READ;
+    }
     return s && !im_session_closing(s) ? s : NULL;
 }
 
@@ -107,8 +114,11 @@ static void finish(struct request *r, struct im_session *s)
 
 static void fail(struct request *r, struct im_session *s, enum im_reason reason)
 {
-    if (s)
-        im_session_err(r->core, s, r->op, view(&r->id), reason, "", reason == IM_BUSY ? BUSY_AFTER_MS : 0);
+    if (s == NULL)
+        return;
+    im_session_err(r->core, s, r->op, view(&r->id), reason, "", reason == IM_BUSY ? BUSY_AFTER_MS : 0);
+    if (r->or_close)
+        im_session_end(r->core, s, reason, false);
 }
 
 static void reply(struct im_session *s, const struct im_reply *r)
@@ -235,6 +245,7 @@ static enum im_reason op_login(struct im_core *core, struct im_session *s, const
     r->name = name;
     r->has_since = im_command_has(cmd, IM_F_since);
     r->since = cmd->since;
+    r->or_close = cmd->or_close;
     r->wrong_epoch = im_command_has(cmd, IM_F_epoch) && !im_str_eq(cmd->epoch, im_str(core->store->epoch));
     r->store.login.key = im_name_key(&r->name);
     r->store.login.text = im_name_text(&r->name);
@@ -415,18 +426,6 @@ static enum im_reason op_history(struct im_core *core, struct im_session *s, con
     return IM_OK;
 }
 
-/* A thousand long last messages would make an answer without measure: past the bound, rows come without theirs. */
-static void bound_rows(const struct im_core *core, struct im_store_conversations *c)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->rows[i].last)
-            bytes += im_event_weight(c->rows[i].last);
-        if (bytes > core->config->queue_soft_bytes)
-            im_event_drop(&c->rows[i].last);
-    }
-}
-
 static void conversations_done(struct im_store_op *op)
 {
     struct request *r = op->owner;
@@ -438,7 +437,6 @@ static void conversations_done(struct im_store_op *op)
             im_event_drop(&c->rows[i].last);
         free(c->rows);
     } else {
-        bound_rows(r->core, c);
         reply(s, &(struct im_reply){.op = r->op,
                                     .id = view(&r->id),
                                     .self = view(&r->self),
@@ -454,6 +452,7 @@ static enum im_reason op_conversations(struct im_core *core, struct im_session *
     struct request *r = request_new(core, s, cmd, IM_STORE_CONVERSATIONS, conversations_done);
     r->store.conversations.key = view(&r->self);
     r->store.conversations.limit = (uint32_t)core->config->conversations;
+    r->store.conversations.bytes = (uint32_t)core->config->queue_soft_bytes;
     submit(r, s);
     return IM_OK;
 }

@@ -69,10 +69,12 @@ struct im_session {
     bool end_when_live; /* … and the log has been read */
     bool reading;       /* a since() is under way */
     enum im_reason end_reason;
-    unsigned inflight;                /* requests the store has yet to answer */
-    uint64_t sent_pos;                /* everything up to here was given to the link */
-    uint64_t goal_pos;                /* the log's end at login: LIVE not before this was reached */
+    unsigned inflight; /* requests the store has yet to answer */
+    unsigned reads;    /* of these, reads: one at a time, so that nobody's questions crowd out the others' */
+    uint64_t sent_pos; /* everything up to here was given to the link */
+    uint64_t goal_pos; /* the log's end at login: LIVE not before this was reached */
     uint64_t opened_ms, active_ms;    /* monotonic */
+    uint64_t flood_ms;                /* since when the bucket has not been full again; 0: it has */
     uint64_t tokens_milli, tokens_ms; /* rate: tokens in thousandths, as of tokens_ms */
     uint64_t *own_sends;              /* committed while BEHIND: already answered, so the log read leaves them out */
     size_t own_send_count;            /* at most IM_OWN_SENDS_MAX; one more comes again, which does no harm */

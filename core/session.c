@@ -49,21 +49,32 @@ static void refill(const struct im_core *core, struct im_session *s)
     uint64_t full = core->config->burst * 1000;
     uint64_t more = (core->mono_ms - s->tokens_ms) * core->config->rate;
     s->tokens_ms = core->mono_ms;
+    if (s->tokens_milli > full) /* the burst was more before a reload */
+        s->tokens_milli = full;
     s->tokens_milli = more > full - s->tokens_milli ? full : s->tokens_milli + more;
+    if (s->tokens_milli == full)
+        s->flood_ms = 0;
 }
 
-static void take_token(struct im_core *core, struct im_session *s)
+static void take_tokens(struct im_core *core, struct im_session *s, uint64_t n)
 {
     if (core->config->rate == 0)
         return;
-    if (s->tokens_milli > core->config->burst * 1000)
-        s->tokens_milli = core->config->burst * 1000;
     refill(core, s);
-    s->tokens_milli -= s->tokens_milli < 1000 ? s->tokens_milli : 1000;
-    if (s->tokens_milli < 1000 && !s->out_of_rate) {
-        s->out_of_rate = true;
-        DL_APPEND2(core->throttled, s, rate_prev, rate_next);
-    }
+    s->tokens_milli -= s->tokens_milli < n * 1000 ? s->tokens_milli : n * 1000;
+    if (s->tokens_milli >= 1000 || s->out_of_rate)
+        return;
+    s->out_of_rate = true;
+    if (s->flood_ms == 0)
+        s->flood_ms = core->mono_ms;
+    DL_APPEND2(core->throttled, s, rate_prev, rate_next);
+}
+
+/* Asking after many users is many questions. */
+static uint64_t price(const struct im_command *cmd)
+{
+    enum { USERS_PER_TOKEN = 8 };
+    return 1 + cmd->users_count / USERS_PER_TOKEN;
 }
 
 static void unthrottle(struct im_core *core, struct im_session *s)
@@ -77,7 +88,7 @@ static void unthrottle(struct im_core *core, struct im_session *s)
 static bool should_hold(const struct im_core *core, const struct im_session *s)
 {
     return s->ending || s->state == IM_SESSION_LOGGING_IN || s->out_of_rate || s->inflight >= core->config->inflight ||
-           s->link->ops->queued(s->link) > core->config->queue_soft_bytes;
+           s->reads > 0 || s->link->ops->queued(s->link) > core->config->queue_soft_bytes;
 }
 
 static void review_hold(struct im_core *core, struct im_session *s)
@@ -210,7 +221,7 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
     }
     s->active_ms = core->mono_ms;
     core->counters->n[IM_C_COMMANDS]++;
-    take_token(core, s);
+    take_tokens(core, s, 1);
     im_session_err(core, s, cmd.op, cmd.id, reason, error.detail, 0);
     im_command_clear(&cmd);
     im_session_review(core, s);
@@ -222,7 +233,7 @@ void im_core_command(struct im_core *core, struct im_link *link, struct im_comma
     if (!im_session_closing(s) && !s->ending) {
         s->active_ms = core->mono_ms;
         core->counters->n[IM_C_COMMANDS]++;
-        take_token(core, s);
+        take_tokens(core, s, price(cmd));
         if (cmd->op != IM_OP_NONE)
             im_op_run(core, s, cmd);
         im_session_review(core, s);
@@ -279,6 +290,10 @@ static void tick_throttled(struct im_core *core)
     struct im_session *s, *next;
     DL_FOREACH_SAFE2(core->throttled, s, next, rate_next)
     {
+        if (s->flood_ms > 0 && core->mono_ms - s->flood_ms >= core->config->flood_ms) {
+            im_session_end(core, s, IM_FLOOD, false);
+            continue;
+        }
         refill(core, s);
         if (s->tokens_milli >= 1000 || core->config->rate == 0) {
             unthrottle(core, s);

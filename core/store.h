@@ -98,11 +98,12 @@ struct im_store_history {
     bool more; /* out: there are further events in that direction */
 };
 
-/* All conversations of a user, the one with the newest event first. */
+/* All conversations of a user, the one with the newest event first. Once the last events' bodies make up `bytes`, the
+ * rows that follow come without theirs. */
 struct im_store_conversations {
     struct im_store_op op;
     struct im_str key;
-    uint32_t limit;
+    uint32_t limit, bytes;
     struct im_conv_row *rows; /* out: one malloc'd block, strings included; rows hold event references */
     size_t count;
 };
@@ -129,6 +130,7 @@ struct im_store {
     const struct im_store_ops *ops;
     char epoch[33];                          /* identity of this log, hex; constant over its life */
     bool (*failed)(const struct im_store *); /* an I/O error made it refuse for good; NULL: never */
+    bool (*full)(const struct im_store *);   /* what was written last found no room; NULL: never */
 };
 
 struct im_store_options {

@@ -21,10 +21,12 @@ struct im_link_ops {
     /* Sends an event in the link's dialect. Takes over one reference. `own`: the event was sent by this link's user.
      * Never fails: a broken link reports im_core_closed() later. After close(), does nothing but drop. */
     void (*send)(struct im_link *, struct im_event *, bool own);
-    /* Bytes accepted by send() that have not yet left for the socket. */
+    /* Bytes accepted by send() that have not yet left for the socket. At 0 the core takes it that everything has left:
+     * so after a failure this never falls again, and what a closing link dropped keeps it above 0 until
+     * im_core_closed(). */
     size_t (*queued)(const struct im_link *);
-    /* Stop (true) or resume reading, so that backpressure reaches the peer. Messages already read may still come up
-     * once hold(true) returns only from a later hold(false). */
+    /* Stop (true) or resume reading, so that backpressure reaches the peer. No message comes up between hold(true) and
+     * hold(false). */
     void (*hold)(struct im_link *, bool on);
     /* Flushes what is queued, closes in the transport's own manner, and gives up by a deadline. Idempotent; the first
      * reason stands. im_core_closed() follows on a later turn. */

@@ -4,11 +4,14 @@ EXTRA_DIST += \
 	etc/imd.tmpfiles \
 	etc/imd.yaml
 
+# Only a server that was built to tell systemd that it lives can be watched.
+SERVICE_NOTIFY = `test $(SERVICE_TYPE) = notify && echo '-e s/^[@]NOTIFY@//' || echo '-e /^[@]NOTIFY@/d'`
+
 systemdsystemunit_DATA = etc/imd.service
 CLEANFILES += etc/imd.service
 etc/imd.service: etc/imd.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) etc && $(SED) -e 's|[@]bindir@|$(bindir)|g' -e 's|[@]sysconfdir@|$(sysconfdir)|g' \
-	  -e 's|[@]SERVICE_TYPE@|$(SERVICE_TYPE)|g' $(srcdir)/etc/imd.service.in >$@.tmp && mv $@.tmp $@
+	  -e 's|[@]SERVICE_TYPE@|$(SERVICE_TYPE)|g' $(SERVICE_NOTIFY) $(srcdir)/etc/imd.service.in >$@.tmp && mv $@.tmp $@
 
 configdir = $(sysconfdir)/imd
 sysusersdir = $(prefix)/lib/sysusers.d

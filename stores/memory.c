@@ -343,13 +343,13 @@ static enum im_reason do_conversations(struct memory *m, struct im_store_convers
     for (size_t i = 0; i < u->conv_count; i++)
         sorted[i] = u->convs[i];
     qsort(sorted, u->conv_count, sizeof *sorted, newest_first);
-    struct im_rows rows = {0};
+    struct im_rows rows = {.limit_bytes = op->bytes};
     for (size_t i = 0; i < u->conv_count && i < op->limit; i++) {
         const struct conv *c = sorted[i];
         const struct user *peer = c->a == u ? c->b : c->a;
         uint64_t read_seq = c->read_seq[u != c->a];
         struct im_conv_row row = {.name = {peer->name, peer->name_len},
-                                  .last = event_at(m, c->events[c->count - 1]),
+                                  .last = im_rows_full(&rows) ? NULL : event_at(m, c->events[c->count - 1]),
                                   .last_seq = c->count,
                                   .unread = c->count - read_seq,
                                   .read_seq = read_seq};

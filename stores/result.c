@@ -91,15 +91,15 @@ void im_page_reverse(struct im_page *p)
     }
 }
 
-void im_page_clear(struct im_page *p)
+bool im_rows_full(const struct im_rows *r)
 {
-    clear_events(p->events, p->count);
-    p->events = NULL;
-    p->count = p->room = 0;
+    return r->bytes >= r->limit_bytes;
 }
 
 void im_rows_add(struct im_rows *r, const struct im_conv_row *row)
 {
+    if (row->last)
+        r->bytes += row->last->msg.body.len;
     r->rows = grow(r->rows, r->count, &r->room, sizeof *r->rows);
     r->rows[r->count++] = *row;
     if (r->names_len + row->name.len > r->names_room) {
@@ -126,15 +126,6 @@ struct im_conv_row *im_rows_finish(struct im_rows *r)
     free(r->names);
     *r = (struct im_rows){0};
     return rows;
-}
-
-void im_rows_clear(struct im_rows *r)
-{
-    for (size_t i = 0; i < r->count; i++)
-        im_event_drop(&r->rows[i].last);
-    free(r->rows);
-    free(r->names);
-    *r = (struct im_rows){0};
 }
 
 void im_merge_add(struct im_merge *m, struct im_merge_item item)

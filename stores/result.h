@@ -24,7 +24,6 @@ static inline struct im_page im_page(uint32_t limit, uint32_t limit_bytes)
 bool im_page_full(const struct im_page *);
 void im_page_add(struct im_page *, struct im_event *); /* takes the reference */
 void im_page_reverse(struct im_page *);
-void im_page_clear(struct im_page *);
 
 /* Rows of conversations being filled. Finishing turns them into one block. */
 struct im_rows {
@@ -32,10 +31,11 @@ struct im_rows {
     size_t count, room;
     char *names;
     size_t names_len, names_room;
+    uint64_t bytes, limit_bytes; /* of the last events' bodies */
 };
+bool im_rows_full(const struct im_rows *);                      /* further rows go without their last event */
 void im_rows_add(struct im_rows *, const struct im_conv_row *); /* copies the name, takes the reference */
 struct im_conv_row *im_rows_finish(struct im_rows *);           /* NULL when there is none; empties */
-void im_rows_clear(struct im_rows *);
 
 /* Merging conversations into the order of the log: a heap of where each one goes on. Zero-initialise. */
 struct im_merge_item {

@@ -35,7 +35,7 @@ struct sqlite_store {
     pthread_t writer_thread;
     struct reader_thread *readers;
     size_t reader_count, running; /* running: threads started, the writer being the first */
-    atomic_bool failed;
+    atomic_bool failed, full;     /* the writer's, for other threads */
 
     pthread_mutex_t lock;
     pthread_cond_t may_write, may_read;
@@ -79,15 +79,21 @@ static bool finish_batch(struct sqlite_store *st, bool committed)
     return quiet;
 }
 
+static void show_state(struct sqlite_store *st)
+{
+    atomic_store(&st->failed, st->writer.failed);
+    atomic_store(&st->full, st->writer.full);
+}
+
 static void *write_forever(void *arg)
 {
     struct sqlite_store *st = arg;
     while (next_batch(st)) {
         bool committed = im_writer_batch(&st->writer);
-        atomic_store(&st->failed, st->writer.failed);
+        show_state(st);
         bool quiet = finish_batch(st, committed);
         im_writer_checkpoint(&st->writer, quiet);
-        atomic_store(&st->failed, st->writer.failed);
+        show_state(st);
     }
     return NULL;
 }
@@ -156,6 +162,11 @@ static bool sqlite_failed(const struct im_store *store)
     return atomic_load(&((const struct sqlite_store *)store)->failed);
 }
 
+static bool sqlite_full(const struct im_store *store)
+{
+    return atomic_load(&((const struct sqlite_store *)store)->full);
+}
+
 static void join_threads(struct sqlite_store *st)
 {
     pthread_mutex_lock(&st->lock);
@@ -205,6 +216,7 @@ static struct sqlite_store *store_new(const struct im_store_options *o)
     struct sqlite_store *st = im_zalloc(sizeof *st);
     st->base.ops = &sqlite_ops;
     st->base.failed = sqlite_failed;
+    st->base.full = sqlite_full;
     st->wake = o->wake;
     st->wake_arg = o->wake_arg;
     st->log = o->log;

@@ -144,7 +144,9 @@ static int conv_rows(struct im_reader *r, sqlite3_stmt *s, struct im_rows *rows)
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct im_conv_row row = {.last_seq = im_db_u64(s, 1), .read_seq = im_db_u64(s, 2), .name = im_db_str(s, 3)};
         row.unread = row.last_seq > row.read_seq ? row.last_seq - row.read_seq : 0;
-        rc = row.name.p ? im_db_event(&r->db, im_db_u64(s, 0), &row.last) : SQLITE_CORRUPT;
+        rc = row.name.p ? SQLITE_OK : SQLITE_CORRUPT;
+        if (rc == SQLITE_OK && !im_rows_full(rows))
+            rc = im_db_event(&r->db, im_db_u64(s, 0), &row.last);
         if (rc != SQLITE_OK)
             break;
         im_rows_add(rows, &row);
@@ -155,7 +157,7 @@ static int conv_rows(struct im_reader *r, sqlite3_stmt *s, struct im_rows *rows)
 static int do_conversations(struct im_reader *r, struct im_store_conversations *op)
 {
     int64_t user;
-    struct im_rows rows = {0};
+    struct im_rows rows = {.limit_bytes = op->bytes};
     int rc = im_db_user(&r->db, op->key, &user);
     if (rc != SQLITE_OK || user == 0)
         return rc;

@@ -8,8 +8,8 @@ AM_TESTS_ENVIRONMENT = \
 	IMCTL='$(abs_top_builddir)/tools/imctl/imctl'; export IMCTL; \
 	PYTHON3='$(PYTHON3)'; export PYTHON3; \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
-	ASAN_OPTIONS="strict_string_checks=1:detect_stack_use_after_return=1:$$ASAN_OPTIONS"; export ASAN_OPTIONS; \
-	UBSAN_OPTIONS="print_stacktrace=1:$$UBSAN_OPTIONS"; export UBSAN_OPTIONS; \
+	ASAN_OPTIONS="strict_string_checks=1:detect_stack_use_after_return=1:allow_addr2line=1:$$ASAN_OPTIONS"; export ASAN_OPTIONS; \
+	UBSAN_OPTIONS="print_stacktrace=1:allow_addr2line=1:$$UBSAN_OPTIONS"; export UBSAN_OPTIONS; \
 	TSAN_OPTIONS="halt_on_error=1:$$TSAN_OPTIONS"; export TSAN_OPTIONS;
 
 EXTRA_DIST += \

@@ -10,6 +10,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/log.c tools/imd/log.h \
 	tools/imd/log_format.c \
 	tools/imd/notify.c tools/imd/notify.h \
+	tools/imd/outside.c tools/imd/outside.h \
 	tools/imd/pages.c \
 	tools/imd/reload.c \
 	tools/imd/rpc.c tools/imd/rpc.h \

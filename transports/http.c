@@ -123,7 +123,7 @@ static void answer(struct conn *c, struct answer *a)
     if (c->body && a->r.status != 304 && a->r.made)
         im_stream_write_bytes(c->stream, a->r.made, 0);
     else if (c->body && a->r.status != 304)
-        im_stream_write(c->stream, body.p, body.len);
+        im_stream_write_static(c->stream, body.p, body.len);
     im_bytes_drop(&head);
     im_bytes_drop(&a->r.made);
     c->env->counters->n[IM_C_HTTP_REQUESTS]++;
@@ -262,6 +262,14 @@ static bool etag_matches(struct im_str list, const char *etag)
     return false;
 }
 
+/* The tag of a form the client has and can go on using (RFC 9111, 4.3.4), or NULL. */
+static const char *known_etag(struct im_str list, const struct im_http_response *r)
+{
+    if (etag_matches(list, r->etag))
+        return r->etag;
+    return etag_matches(list, r->other_etag) ? r->other_etag : NULL;
+}
+
 static void serve(struct conn *c, const struct im_http_request *request)
 {
     const struct im_http_route *route = find_route(c->routes, request->path);
@@ -272,8 +280,11 @@ static void serve(struct conn *c, const struct im_http_request *request)
     }
     a.r.status = 200;
     route->handle(route->arg, request, &a.r);
-    if (a.r.status == 200 && etag_matches(request->if_none_match, a.r.etag))
+    const char *known = a.r.status == 200 ? known_etag(request->if_none_match, &a.r) : NULL;
+    if (known) {
         a.r.status = 304;
+        a.r.etag = known;
+    }
     answer(c, &a);
 }
 
@@ -282,8 +293,9 @@ static void upgrade(struct conn *c, enum im_ws_endpoint endpoint, struct im_str 
     struct im_ws_upgrade u;
     struct im_error error = {0};
     struct im_out out = {0};
-    const struct im_strings *origins = &im_listener_config(c->listener)->origins;
-    enum im_reason reason = im_ws_upgrade(&c->head, c->env->config, origins, endpoint, path, &u, &error);
+    const struct im_ws_origins origins = {.listed = &im_listener_config(c->listener)->origins,
+                                          .loopback = im_listener_is_loopback(c->listener)};
+    enum im_reason reason = im_ws_upgrade(&c->head, c->env->config, &origins, endpoint, path, &u, &error);
     if (reason != IM_OK) {
         refuse(c, reason, error.detail);
         return;

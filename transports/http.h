@@ -21,15 +21,16 @@ struct im_http_request {
 };
 
 struct im_http_response {
-    int status;            /* 200 unless set */
-    const char *type;      /* Content-Type */
-    struct im_str body;    /* static bytes, or … */
-    struct im_bytes *made; /* … bytes made for this response; the response's reference */
-    const char *etag;      /* quoted, or NULL; a match answers 304 */
-    bool gzip;             /* body is gzip-encoded (the handler looked at accept_encoding) */
-    bool vary_encoding;    /* the handler would have answered otherwise to another accept_encoding */
-    const char *cache;     /* Cache-Control; NULL: no-cache */
-    const char *csp;       /* Content-Security-Policy; NULL: default-src 'none' */
+    int status;             /* 200 unless set */
+    const char *type;       /* Content-Type */
+    struct im_str body;     /* static bytes, or … */
+    struct im_bytes *made;  /* … bytes made for this response; the response's reference */
+    const char *etag;       /* quoted, or NULL; a match answers 304 */
+    const char *other_etag; /* of the same content in another encoding, or NULL; likewise */
+    bool gzip;              /* body is gzip-encoded (the handler looked at accept_encoding) */
+    bool vary_encoding;     /* the handler would have answered otherwise to another accept_encoding */
+    const char *cache;      /* Cache-Control; NULL: no-cache */
+    const char *csp;        /* Content-Security-Policy; NULL: default-src 'none' */
 };
 
 /* A resource. Exact path, or a prefix when it ends in '*'. GET and HEAD only (405 otherwise). */

@@ -13,6 +13,7 @@ struct line {
     struct im_stream *stream;
     bool opened; /* the core knows the link */
     bool held, closing;
+    bool dropped; /* an event came when it was closing already */
     struct im_lines lines;
 };
 
@@ -24,6 +25,7 @@ static void line_send(struct im_link *link, struct im_event *event, bool own)
 {
     struct line *line = OWNER(link, link);
     struct im_bytes *bytes = line->closing ? NULL : link->dialect->encode(link, event, own);
+    line->dropped |= line->closing;
     if (bytes) {
         im_stream_write_bytes(line->stream, bytes, 0);
         im_stream_write(line->stream, "\n", 1);
@@ -34,7 +36,9 @@ static void line_send(struct im_link *link, struct im_event *event, bool own)
 
 static size_t line_queued(const struct im_link *link)
 {
-    return im_stream_queued(OWNER(link, link)->stream);
+    const struct line *line = OWNER(link, link);
+    size_t queued = im_stream_queued(line->stream);
+    return queued > 0 ? queued : line->dropped;
 }
 
 static void line_hold(struct im_link *link, bool on)

@@ -29,7 +29,7 @@ struct im_listener {
     struct im_listener_options o;
     struct im_listen_config config;
     size_t refs; /* the owner, and every stream accepted here */
-    bool paused, starved, complained, closed;
+    bool paused, starved, complained, closed, loopback;
     int fd;
     struct event *readable;
     struct im_timer retry;
@@ -408,6 +408,14 @@ static enum im_reason bind_unix(struct im_listener *l, struct im_error *error)
     return reason == IM_OK ? bind_unix_at(l, &sun, (mode_t)strtoul(mode, NULL, 8) & 0777, error) : reason;
 }
 
+static bool is_loopback(const struct sockaddr_storage *sa)
+{
+    if (sa->ss_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24 == 127;
+    return sa->ss_family == AF_INET6 &&
+           IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
+}
+
 static void remember_address(struct im_listener *l)
 {
     struct sockaddr_storage sa;
@@ -418,6 +426,7 @@ static void remember_address(struct im_listener *l)
     if (l->o.unix_socket || getsockname(l->fd, (struct sockaddr *)(void *)&sa, &len) != 0)
         return;
     format_ip(&sa, text);
+    l->loopback = is_loopback(&sa);
     free(l->address);
     l->address = im_strndup(text, strlen(text));
 }
@@ -471,20 +480,29 @@ struct im_transport_env *im_listener_env(const struct im_listener *l)
     return l->o.env;
 }
 
+bool im_listener_is_loopback(const struct im_listener *l)
+{
+    return l->loopback;
+}
+
 const char *im_listener_address(const struct im_listener *l)
 {
     return l->address;
 }
 
-enum im_reason im_listeners_reload_tls(struct im_listener *const *listeners, size_t count, struct im_error *error)
+enum im_reason im_listeners_load_tls(struct im_listener *const *listeners, size_t count, struct im_error *error)
 {
     for (size_t i = 0; i < count; i++) {
         enum im_reason reason = listeners[i]->tls ? im_tls_load(listeners[i]->tls, error) : IM_OK;
         if (reason != IM_OK)
             return reason;
     }
+    return IM_OK;
+}
+
+void im_listeners_commit_tls(struct im_listener *const *listeners, size_t count)
+{
     for (size_t i = 0; i < count; i++)
         if (listeners[i]->tls)
             im_tls_commit(listeners[i]->tls);
-    return IM_OK;
 }

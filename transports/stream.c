@@ -44,6 +44,9 @@ struct im_stream {
     const struct im_stream_ops *ops;
     void *ctx;
     size_t low_water, queue_limit;
+    size_t stuck;         /* bytes that were queued at the abort */
+    bool lost;            /* something was written that will never leave */
+    uint64_t sent;        /* bytes that have left the queue */
     uint64_t progress_ms; /* when output last left, or began to wait */
     uint64_t linger_ms;
     enum im_reason deadline_reason;
@@ -115,6 +118,7 @@ void im_stream_abort(struct im_stream *s, enum im_reason reason)
     if (s->state != FINISHING)
         s->reason = reason;
     s->state = ENDED;
+    s->stuck = evbuffer_get_length(output(s));
     /* A bufferevent may have callbacks under way: without these they find nothing to call. */
     bufferevent_setcb(s->bev, NULL, NULL, NULL, NULL);
     bufferevent_disable(s->bev, EV_READ | EV_WRITE);
@@ -276,11 +280,11 @@ void im_stream_hold(struct im_stream *s, bool on)
 static bool may_write(struct im_stream *s)
 {
     size_t limit = s->queue_limit ? s->queue_limit : s->env->config->queue_hard_bytes;
-    if (s->state != OPEN)
-        return false;
-    if (evbuffer_get_length(output(s)) <= limit)
+    if (s->state == OPEN && evbuffer_get_length(output(s)) <= limit)
         return true;
-    im_stream_abort(s, IM_TOO_SLOW);
+    if (s->state == OPEN)
+        im_stream_abort(s, IM_TOO_SLOW);
+    s->lost = true;
     return false;
 }
 
@@ -322,9 +326,26 @@ void im_stream_write_bytes(struct im_stream *s, struct im_bytes *b, size_t off)
     }
 }
 
+void im_stream_write_static(struct im_stream *s, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    if (len == 0 || !may_write(s))
+        return;
+    for (size_t n; len > 0; p += n, len -= n) {
+        n = piece(s, len);
+        evbuffer_add_reference(output(s), p, n, NULL, NULL);
+    }
+}
+
 size_t im_stream_queued(const struct im_stream *s)
 {
-    return s->bev && s->state != ENDED ? evbuffer_get_length(output(s)) : 0;
+    size_t len = s->state == ENDED ? s->stuck : evbuffer_get_length(output(s));
+    return len > 0 ? len : s->lost;
+}
+
+uint64_t im_stream_sent(const struct im_stream *s)
+{
+    return s->sent;
 }
 
 void im_stream_queue_limit(struct im_stream *s, size_t bytes)
@@ -345,6 +366,7 @@ static void output_changed(struct evbuffer *buf, const struct evbuffer_cb_info *
     if (s->state == ENDED)
         return;
     s->env->counters->n[IM_C_BYTES_OUT] += info->n_deleted;
+    s->sent += info->n_deleted;
     if (info->n_deleted > 0 || info->orig_size == 0)
         s->progress_ms = im_loop_now_ms();
     if (info->n_added > 0 && !s->stall.link)

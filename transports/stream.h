@@ -49,10 +49,15 @@ void im_stream_open(const struct im_stream_open *);
 /* Who gets the bytes from now on; again on a protocol upgrade (bytes not taken yet go to the new one). */
 void im_stream_attach(struct im_stream *, const struct im_stream_ops *, void *ctx);
 
-/* Output. Gathered and sent when the turn ends. Nothing happens once the stream is finishing or ended. */
+/* Output. Gathered and sent when the turn ends. What is written once the stream is finishing or ended is lost. */
 void im_stream_write(struct im_stream *, const void *data, size_t len);        /* copies */
 void im_stream_write_bytes(struct im_stream *, struct im_bytes *, size_t off); /* holds a reference while queued */
+void im_stream_write_static(struct im_stream *, const void *data,
+                            size_t len); /* refers to data, which stays for good */
+/* Bytes that have not left. What is lost never leaves: after an abort this stays what it was, it is not 0 once
+ * something was written in vain, and drained() does not come any more. */
 size_t im_stream_queued(const struct im_stream *);
+uint64_t im_stream_sent(const struct im_stream *); /* bytes that have left, ever */
 /* A write that finds more than this queued aborts the stream with IM_TOO_SLOW. 0, the default: limits.queue_hard. */
 void im_stream_queue_limit(struct im_stream *, size_t bytes);
 void im_stream_low_water(struct im_stream *, size_t bytes); /* default 0 */

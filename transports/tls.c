@@ -132,12 +132,6 @@ void im_tls_problem(struct bufferevent *bev, char *out, size_t size)
     snprintf(out, size, "%s", ERR_GET_LIB(error) ? describe_error(error) : "");
 }
 
-void im_tls_describe(struct bufferevent *bev, char *out, size_t size)
-{
-    const SSL *ssl = bufferevent_openssl_get_ssl(bev);
-    snprintf(out, size, "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
-}
-
 void im_tls_sha1(struct im_str data, uint8_t digest[20])
 {
     SHA1((const unsigned char *)data.p, data.len, digest);

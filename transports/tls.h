@@ -15,9 +15,6 @@ enum im_reason im_tls_load(struct im_tls *, struct im_error *); /* reads and che
 void im_tls_commit(struct im_tls *);                            /* new connections use what was loaded */
 /* A server-side bufferevent over fd, handshake under way; owns fd. NULL on failure (fd stays the caller's). */
 struct bufferevent *im_tls_bufferevent(struct im_tls *, struct event_base *, int fd);
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; size bytes at most with the NUL. */
-void im_tls_describe(struct bufferevent *, char *out, size_t size);
-
 /* Sends our close_notify; what the peer still sends can be read. Call when the output has drained. */
 void im_tls_end(struct bufferevent *);
 /* What went wrong last on the connection, "" if unknown; size bytes at most with the NUL. */

@@ -26,8 +26,9 @@ extern const struct im_transport im_transport_websocket, im_transport_line, im_t
 extern const struct im_transport *const im_transports[];        /* ends with NULL; transports/registry.c */
 const struct im_transport *im_transport_find(const char *name); /* NULL if there is none */
 
-/* Reads the certificates of every listener again. All or nothing: on an error each keeps the ones it had. */
-enum im_reason im_listeners_reload_tls(struct im_listener *const *listeners, size_t count, struct im_error *);
+/* Reads the certificates of every listener again, and changes nothing; then new connections get what was read. */
+enum im_reason im_listeners_load_tls(struct im_listener *const *listeners, size_t count, struct im_error *);
+void im_listeners_commit_tls(struct im_listener *const *listeners, size_t count);
 /* The address a listener is bound to, with the port the kernel chose for port 0; valid while the listener lives. */
 const char *im_listener_address(const struct im_listener *);
 

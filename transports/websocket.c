@@ -22,11 +22,14 @@ struct websocket {
     uint8_t *pong;               /* a whole frame that waits for the queue to drain, or NULL */
     struct im_timer keepalive;
     uint64_t heard_ms;     /* the last sign of life */
+    uint64_t held_ms;      /* since when it is held */
+    uint64_t ping_end;     /* what im_stream_sent() has passed once the ping has left */
     enum im_reason reason; /* why it closes */
     bool echo;
     bool opened; /* the core knows the link */
     bool held, closing, done;
-    bool pinged; /* since the last sign of life */
+    bool dropped; /* an event came when it was closing already */
+    bool pinged;  /* since the last sign of life */
 };
 
 #define OWNER(entry, member) ((struct websocket *)(void *)((char *)(entry)-offsetof(struct websocket, member)))
@@ -118,6 +121,7 @@ static void ws_send(struct im_link *link, struct im_event *event, bool own)
 {
     struct websocket *ws = OWNER(link, link);
     struct im_bytes *bytes = ws->closing ? NULL : link->dialect->encode(link, event, own);
+    ws->dropped |= ws->closing;
     if (bytes)
         send_message(ws, bytes, IM_WS_TEXT);
     im_bytes_drop(&bytes);
@@ -126,15 +130,22 @@ static void ws_send(struct im_link *link, struct im_event *event, bool own)
 
 static size_t ws_queued(const struct im_link *link)
 {
-    return im_stream_queued(OWNER(link, link)->stream);
+    const struct websocket *ws = OWNER(link, link);
+    size_t queued = im_stream_queued(ws->stream);
+    return queued > 0 ? queued : ws->dropped;
 }
 
+/* While we do not read, silence says nothing: that time does not count. */
 static void ws_hold(struct im_link *link, bool on)
 {
     struct websocket *ws = OWNER(link, link);
     if (ws->closing || ws->held == on)
         return;
     ws->held = on;
+    if (on)
+        ws->held_ms = im_loop_now_ms();
+    else
+        ws->heard_ms += im_loop_now_ms() - ws->held_ms;
     im_stream_hold(ws->stream, on);
 }
 
@@ -268,29 +279,38 @@ static void on_drained(void *ctx)
 
 /* Life and death. */
 
-/* One coarse timer that looks when the next thing would be due, rather than one that every message restarts. While we
- * do not read, or the peer does not, silence says nothing: backpressure has time limits of its own. */
+static void send_ping(struct websocket *ws)
+{
+    uint8_t ping[IM_WS_FRAME_MAX];
+    im_stream_write(ws->stream, ping, im_ws_control_frame(ping, IM_WS_PING, (struct im_str){0}));
+    ws->ping_end = im_stream_sent(ws->stream) + im_stream_queued(ws->stream);
+    ws->pinged = true;
+}
+
+/* One coarse timer that looks when the next thing would be due, rather than one that every message restarts. A peer
+ * can answer only a ping that has left: one that waits behind other output does not count, for a reader that stalls is
+ * the stream's business, and one that is slow is alive. */
 static void keepalive(struct im_timer *timer)
 {
     struct websocket *ws = OWNER(timer, keepalive);
     const struct im_config *config = ws->env->config;
-    uint8_t ping[IM_WS_FRAME_MAX];
-    uint64_t now = im_loop_now_ms();
+    uint64_t now = im_loop_now_ms(), silent = now - ws->heard_ms;
     if (ws->closing)
         return;
-    if (ws->held || im_stream_queued(ws->stream) > 0) {
-        ws->heard_ms = now;
-        ws->pinged = false;
+    if (ws->held) {
+        im_timer_start(im_loop_of(ws->env), timer, config->ping_ms, keepalive);
+        return;
     }
-    uint64_t silent = now - ws->heard_ms;
-    if (silent >= config->pong_ms) {
+    if (silent >= config->pong_ms && ws->pinged && im_stream_sent(ws->stream) >= ws->ping_end) {
         im_stream_abort(ws->stream, IM_PING_TIMEOUT);
         return;
     }
-    if (silent >= config->ping_ms && !ws->pinged) {
-        im_stream_write(ws->stream, ping, im_ws_control_frame(ping, IM_WS_PING, (struct im_str){0}));
-        ws->pinged = true;
+    if (silent >= config->pong_ms) {
+        silent = config->ping_ms;
+        ws->heard_ms = now - silent;
     }
+    if (silent >= config->ping_ms && !ws->pinged)
+        send_ping(ws);
     uint64_t due = silent < config->ping_ms ? config->ping_ms : config->pong_ms;
     im_timer_start(im_loop_of(ws->env), timer, due > silent ? due - silent : 1, keepalive);
 }
@@ -333,7 +353,8 @@ static void open_link(struct websocket *ws, const struct im_ws_upgrade *u)
         ws_close(&ws->link, reason);
     else if (u->endpoint == IM_WS_AT_PAIR)
         im_core_command(core, &ws->link,
-                        &(struct im_command){.op = IM_OP_LOGIN, .have = IM_BIT(user), .user = im_name_text(&u->user)});
+                        &(struct im_command){
+                            .op = IM_OP_LOGIN, .or_close = true, .have = IM_BIT(user), .user = im_name_text(&u->user)});
 }
 
 static struct im_ws_pool *share_pool(struct im_transport_env *env)

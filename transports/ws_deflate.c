@@ -118,8 +118,6 @@ z_stream *im_ws_inflater_borrow(struct im_ws_pool *pool, bool kept)
     z_stream *z = pool->inflater;
     if (kept)
         return inflater_new();
-    if (pool->inflating >= IM_WS_INFLATERS_MAX)
-        return NULL;
     pool->inflating++;
     pool->inflater = NULL;
     return z ? z : inflater_new();

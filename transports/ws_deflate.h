@@ -24,8 +24,8 @@ enum im_ws_offer im_ws_deflate_negotiate(struct im_str value, bool keep, struct 
 
 /* Decompression of one message at a time (7.2.2). */
 
-/* A stream, from the pool or new; NULL when too many are out. `kept` ones live as long as their connection and are not
- * among those the pool counts. */
+/* A stream, from the pool or new. `kept` ones live as long as their connection and are not among those the pool counts;
+ * the others go back before anything else is read. */
 struct z_stream_s *im_ws_inflater_borrow(struct im_ws_pool *, bool kept);
 void im_ws_inflater_return(struct im_ws_pool *, struct z_stream_s **, bool kept); /* *stream may be NULL */
 /* Appends to out. IM_WS_DEFLATE: corrupt. IM_WS_TOO_BIG: out would exceed `most` bytes. */

@@ -102,7 +102,7 @@ static enum im_reason count_control(struct im_ws_parser *p, const struct im_ws_l
     return p->controls_us - now_us > 1000000 ? IM_WS_CONTROL_FLOOD : IM_OK;
 }
 
-static enum im_reason begin_message(struct im_ws_parser *p, uint64_t now_ms)
+static void begin_message(struct im_ws_parser *p, uint64_t now_ms)
 {
     p->opcode = frame_opcode(p);
     p->packed = p->head[0] & IM_WS_RSV1;
@@ -110,12 +110,8 @@ static enum im_reason begin_message(struct im_ws_parser *p, uint64_t now_ms)
     p->taken = 0;
     p->begun_ms = now_ms;
     p->utf8 = (struct im_ws_utf8){0};
-    if (p->skipping)
-        return IM_OK;
-    if (p->packed && !p->inflater && !(p->inflater = im_ws_inflater_borrow(p->pool, p->deflate.theirs_kept)))
-        return IM_BUSY;
-    im_ws_buffer_borrow(p->pool, &p->message);
-    return IM_OK;
+    if (!p->skipping)
+        im_ws_buffer_borrow(p->pool, &p->message);
 }
 
 static enum im_reason begin_frame(struct im_ws_parser *p, const struct im_ws_limits *limits, uint64_t now_ms)
@@ -126,9 +122,10 @@ static enum im_reason begin_frame(struct im_ws_parser *p, const struct im_ws_lim
         p->control_len = 0;
         return count_control(p, limits, now_ms);
     }
-    enum im_reason reason = p->opcode ? IM_OK : begin_message(p, now_ms);
+    if (!p->opcode)
+        begin_message(p, now_ms);
     p->fragments++;
-    return reason;
+    return IM_OK;
 }
 
 /* Takes what it can of a head; each part is judged as soon as it is there. */
@@ -173,49 +170,44 @@ static void unmask(struct im_ws_parser *p, uint8_t *out, const uint8_t *in, size
 
 static enum im_reason check_text(struct im_ws_parser *p, size_t from)
 {
-    if (p->opcode != IM_WS_TEXT || im_ws_utf8_feed(&p->utf8, p->message.p + from, p->message.len - from))
+    if (p->opcode != IM_WS_TEXT || from == p->message.len ||
+        im_ws_utf8_feed(&p->utf8, p->message.p + from, p->message.len - from))
         return IM_OK;
     return IM_WS_UTF8;
 }
 
 /* What is announced but has not come takes no memory. */
-static enum im_reason feed_plain(struct im_ws_parser *p, const struct im_ws_limits *limits, const uint8_t *in, size_t n)
+static enum im_reason take_data(struct im_ws_parser *p, const struct im_ws_limits *limits, const uint8_t *in, size_t n)
 {
     size_t from = p->message.len;
+    size_t most = p->packed ? (size_t)packed_most(limits) : limits->message_bytes;
     bool last = p->head[0] & IM_WS_FIN;
     if (n == 0)
         return IM_OK;
-    im_ws_buffer_reserve(&p->message, n, last ? from + (size_t)p->left : limits->message_bytes);
+    im_ws_buffer_reserve(&p->message, n, last ? from + (size_t)p->left : most);
     unmask(p, p->message.p + from, in, n);
     p->message.len += n;
-    return check_text(p, from);
+    return p->packed ? IM_OK : check_text(p, from);
 }
 
-static enum im_reason feed_packed(struct im_ws_parser *p, const struct im_ws_limits *limits, const uint8_t *in,
-                                  size_t n)
+/* A compressed message is kept as it came until it is complete, so that one that never ends costs no more than a plain
+ * one, and nobody has to wait for an inflater. */
+static enum im_reason unpack(struct im_ws_parser *p, const struct im_ws_limits *limits)
 {
+    struct im_ws_buffer packed = p->message;
     enum im_reason reason = IM_OK;
-    while (n > 0 && reason == IM_OK) {
-        size_t from = p->message.len, part = n < IM_WS_SCRATCH_BYTES ? n : IM_WS_SCRATCH_BYTES;
-        unmask(p, p->pool->scratch, in, part);
-        reason = im_ws_inflate(p->inflater, p->pool->scratch, part, &p->message, limits->message_bytes);
-        if (check_text(p, from) != IM_OK) /* what came out before anything else went wrong */
-            reason = IM_WS_UTF8;
-        in += part;
-        n -= part;
-    }
-    return reason;
-}
-
-static enum im_reason end_packed(struct im_ws_parser *p, const struct im_ws_limits *limits)
-{
-    size_t from = p->message.len;
-    enum im_reason reason = IM_OK;
-    if (p->taken > 0) /* an empty payload stands for an empty message, though it should be one zero octet (7.2.3.6) */
+    p->message = (struct im_ws_buffer){0};
+    im_ws_buffer_borrow(p->pool, &p->message);
+    if (!p->inflater)
+        p->inflater = im_ws_inflater_borrow(p->pool, p->deflate.theirs_kept);
+    if (packed.len > 0) /* an empty payload stands for an empty message, though it should be one zero octet (7.2.3.6) */
+        reason = im_ws_inflate(p->inflater, packed.p, packed.len, &p->message, limits->message_bytes);
+    if (packed.len > 0 && reason == IM_OK)
         reason = im_ws_inflate_end(p->inflater, &p->message, limits->message_bytes);
     if (!p->deflate.theirs_kept)
         im_ws_inflater_return(p->pool, &p->inflater, false);
-    return check_text(p, from) == IM_OK ? reason : IM_WS_UTF8;
+    im_ws_buffer_return(p->pool, &packed);
+    return check_text(p, 0) == IM_OK ? reason : IM_WS_UTF8; /* what came out before anything else went wrong */
 }
 
 /* A data frame's payload is complete. */
@@ -226,7 +218,7 @@ static enum im_reason end_data(struct im_ws_parser *p, const struct im_ws_limits
         return IM_OK;
     if (!p->skipping) {
         if (p->packed)
-            reason = end_packed(p, limits);
+            reason = unpack(p, limits);
         if (reason == IM_OK && p->opcode == IM_WS_TEXT && !im_ws_utf8_complete(&p->utf8))
             reason = IM_WS_UTF8;
         e->kind = IM_WS_EV_MESSAGE;
@@ -242,7 +234,7 @@ static enum im_reason feed_data(struct im_ws_parser *p, const struct im_ws_limit
 {
     enum im_reason reason = IM_OK;
     if (!p->skipping)
-        reason = p->packed ? feed_packed(p, limits, in, n) : feed_plain(p, limits, in, n);
+        reason = take_data(p, limits, in, n);
     p->left -= n;
     p->taken += n;
     return reason == IM_OK && p->left == 0 ? end_data(p, limits, e) : reason;

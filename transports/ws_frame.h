@@ -34,13 +34,13 @@ struct im_ws_limits {
  *      `opcode` is the message's while fragments of it are awaited, else 0; control frames come between fragments. */
 struct im_ws_parser {
     struct im_ws_pool *pool;
-    struct z_stream_s *inflater; /* of the message under way; between messages too when the peer's window is kept */
-    struct im_ws_buffer message;
-    uint8_t *control;     /* payload of a control frame that came in pieces; malloc'd */
-    uint64_t left;        /* of the frame's payload */
-    uint64_t taken;       /* payload bytes of the message, as they came */
-    uint64_t begun_ms;    /* when the message began */
-    uint64_t controls_us; /* when the allowance of control frames is whole again */
+    struct z_stream_s *inflater; /* NULL unless the peer's window is kept */
+    struct im_ws_buffer message; /* as far as it has come; compressed, if it is, until it is complete */
+    uint8_t *control;            /* payload of a control frame that came in pieces; malloc'd */
+    uint64_t left;               /* of the frame's payload */
+    uint64_t taken;              /* payload bytes of the message, as they came */
+    uint64_t begun_ms;           /* when the message began */
+    uint64_t controls_us;        /* when the allowance of control frames is whole again */
     uint32_t fragments;
     uint32_t mask; /* in memory order, turned so that its first byte is the next one */
     struct im_ws_utf8 utf8;

@@ -26,11 +26,9 @@ struct im_ws_packed {
 };
 
 enum {
-    IM_WS_PACKED = 4,                /* compressed messages remembered: the forms one event may take */
-    IM_WS_SPARE_BYTES = 64 * 1024,   /* a bigger buffer is not kept */
-    IM_WS_INFLATERS_MAX = 1024,      /* messages inflating at once; each holds about 40 KiB */
-    IM_WS_SCRATCH_BYTES = 16 * 1024, /* compressed bytes unmasked in one go */
-    IM_WS_CONTROL_MAX = 125,         /* RFC 6455, 5.5 */
+    IM_WS_PACKED = 4,              /* compressed messages remembered: the forms one event may take */
+    IM_WS_SPARE_BYTES = 64 * 1024, /* a bigger buffer is not kept */
+    IM_WS_CONTROL_MAX = 125,       /* RFC 6455, 5.5 */
 };
 
 struct im_ws_pool {
@@ -43,7 +41,6 @@ struct im_ws_pool {
     struct im_ws_packed packed[IM_WS_PACKED];
     unsigned packed_next;
     uint8_t control[IM_WS_CONTROL_MAX];
-    uint8_t scratch[IM_WS_SCRATCH_BYTES];
 };
 
 struct im_ws_pool *im_ws_pool_new(void);

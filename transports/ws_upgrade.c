@@ -1,5 +1,7 @@
 #include "transports/ws_upgrade.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "transports/http.h"
@@ -63,18 +65,39 @@ static bool same(struct im_str a, struct im_str b)
     return a.len == b.len && (a.len == 0 || strncasecmp(a.p, b.p, a.len) == 0);
 }
 
-/* RFC 6455, 10.2. A page from elsewhere must not speak here with its visitor's address; programs send no Origin. */
-static bool origin_ok(const struct im_http_head *h, const struct im_strings *origins)
+/* Of "localhost:3688", "127.0.0.1", "[::1]:3688" …: does the name mean this machine, whoever answers for it in DNS? */
+static bool is_loopback(struct im_str host)
+{
+    const struct im_str suffix = IM_STR(".localhost");
+    struct im_str name = host, port = {0};
+    char text[INET_ADDRSTRLEN];
+    struct in_addr ip;
+    if (host.len >= 5 && memcmp(host.p, "[::1]", 5) == 0)
+        return host.len == 5 || host.p[5] == ':';
+    cut(host, ':', &name, &port);
+    if (same(name, IM_STR("localhost")))
+        return true;
+    if (name.len > suffix.len && same((struct im_str){name.p + name.len - suffix.len, suffix.len}, suffix))
+        return true;
+    if (name.len == 0 || name.len >= sizeof text)
+        return false;
+    snprintf(text, sizeof text, "%.*s", (int)name.len, name.p);
+    return inet_pton(AF_INET, text, &ip) == 1 && ntohl(ip.s_addr) >> 24 == 127;
+}
+
+/* RFC 6455, 10.2. A page from elsewhere must not speak here with its visitor's address; programs send no Origin. A page
+ * whose own name was made to point here (DNS rebinding) has that name in Host and Origin alike. */
+static bool origin_ok(const struct im_http_head *h, const struct im_ws_origins *origins)
 {
     struct im_str origin = im_http_head_get(h, IM_HEAD_ORIGIN), host = im_http_head_get(h, IM_HEAD_HOST);
     struct im_str scheme, rest;
     if (!origin.p)
         return true;
     if (cut(origin, ':', &scheme, &rest) && rest.len > 2 && memcmp(rest.p, "//", 2) == 0 &&
-        same((struct im_str){rest.p + 2, rest.len - 2}, host))
+        same((struct im_str){rest.p + 2, rest.len - 2}, host) && (!origins->loopback || is_loopback(host)))
         return true;
-    for (size_t i = 0; i < origins->n; i++)
-        if (strcmp(origins->v[i], "*") == 0 || same(origin, im_str(origins->v[i])))
+    for (size_t i = 0; i < origins->listed->n; i++)
+        if (strcmp(origins->listed->v[i], "*") == 0 || same(origin, im_str(origins->listed->v[i])))
             return true;
     return false;
 }
@@ -127,7 +150,7 @@ static enum im_reason negotiate(const struct im_http_head *h, const struct im_co
 }
 
 enum im_reason im_ws_upgrade(const struct im_http_head *h, const struct im_config *config,
-                             const struct im_strings *origins, enum im_ws_endpoint endpoint, struct im_str path,
+                             const struct im_ws_origins *origins, enum im_ws_endpoint endpoint, struct im_str path,
                              struct im_ws_upgrade *u, struct im_error *error)
 {
     enum im_reason reason = check_fields(h, error);

@@ -30,8 +30,13 @@ struct im_ws_upgrade {
 enum im_ws_endpoint im_ws_endpoint(const struct im_config *, struct im_str path);
 /* Does it ask for a WebSocket? */
 bool im_ws_wanted(const struct im_http_head *);
-/* Judges a request for an endpoint. `path` is still encoded; `origins` are allowed beside the page's own. */
-enum im_reason im_ws_upgrade(const struct im_http_head *, const struct im_config *, const struct im_strings *origins,
+/* Which pages may open WebSockets. */
+struct im_ws_origins {
+    const struct im_strings *listed; /* beside the page's own */
+    bool loopback; /* the listener is this machine's alone: so must be the name by which a page reached it */
+};
+/* Judges a request for an endpoint. `path` is still encoded. */
+enum im_reason im_ws_upgrade(const struct im_http_head *, const struct im_config *, const struct im_ws_origins *,
                              enum im_ws_endpoint, struct im_str path, struct im_ws_upgrade *, struct im_error *);
 
 #endif

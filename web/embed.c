@@ -118,8 +118,9 @@ static void put_asset(const char *root, const char *name, size_t i)
     put_bytes("raw", i, raw);
     if (gzip.len)
         put_bytes("gzip", i, gzip);
-    printf("static const struct im_web_asset asset_%zu = {\"%s\", \"\\\"%s\\\"\", {(const char *)raw_%zu, %zu}, ", i,
-           type_of(name), hex, i, raw.len);
+    printf("static const struct im_web_asset asset_%zu = {\"%s\", \"\\\"%s\\\"\", \"\\\"%s-gz\\\"\", ", i,
+           type_of(name), hex, hex);
+    printf("{(const char *)raw_%zu, %zu}, ", i, raw.len);
     if (gzip.len)
         printf("{(const char *)gzip_%zu, %zu}};\n", i, gzip.len);
     else

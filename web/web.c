@@ -10,9 +10,10 @@ void im_web_serve(void *asset, const struct im_http_request *request, struct im_
 {
     const struct im_web_asset *a = asset;
     response->type = a->type;
-    response->etag = a->etag;
     response->csp = csp;
     response->vary_encoding = a->gzip.p != NULL;
     response->gzip = a->gzip.p && im_http_accepts_gzip(request->accept_encoding);
     response->body = response->gzip ? a->gzip : a->raw;
+    response->etag = response->gzip ? a->gzip_etag : a->etag;
+    response->other_etag = response->gzip ? a->etag : a->gzip_etag;
 }

@@ -10,8 +10,8 @@ extern const struct im_http_route im_web_routes[];
 
 /* An embedded file; made by web/embed.c. */
 struct im_web_asset {
-    const char *type; /* Content-Type */
-    const char *etag; /* quoted, from a hash of the content */
+    const char *type;             /* Content-Type */
+    const char *etag, *gzip_etag; /* quoted, from a hash of the content; each form has its own (RFC 9110, 8.8.3) */
     struct im_str raw;
     struct im_str gzip; /* absent when it would not be smaller */
 };

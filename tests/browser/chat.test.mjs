@@ -140,8 +140,10 @@ test('text is shown as text, whatever it says', async () => {
         '长'.repeat(500) + 'W'.repeat(500),
         '\u0001\u001b[31mred',
     ];
-    for (const text of hostile) await b.say(text);
-    await a.sees(hostile);
+    for (const text of hostile) await b.type(text);
+    const shown = hostile.map(text => text.replace('\u202e', 'U+202E').replace('\u2066', 'U+2066'));
+    await b.allSent();
+    for (const person of [a, b]) await person.sees(shown);
     for (const { page } of [a, b]) {
         assert.equal(await page.evaluate(() => window.hurt), undefined);
         assert.equal(await page.locator('.message img, .message script, .message b').count(), 0);
@@ -175,7 +177,7 @@ test('what is too long or no id is refused with words', async () => {
 
 test('an id that only the server refuses brings the entry page back, with its reason', async () => {
     const a = await Person.come(browser);
-    await a.page.goto(`${daemon.url}/#${new URLSearchParams({ me: '小\u3164明', to: '翠花' })}`);
+    await a.page.goto(`${daemon.url}/#${new URLSearchParams({ me: '小\u20dd明', to: '翠花' })}`);
     await a.page.locator('.login-card button').click();
     await a.page.locator('#me-error', { hasText: '喵喵号不合法' }).waitFor();
     assert.equal(await a.page.locator('#peer').inputValue(), '翠花');
@@ -186,7 +188,7 @@ test('an id that only the server refuses brings the entry page back, with its re
 });
 
 test('a message that the server refuses says why, stays until removed, and stops nothing', async () => {
-    const a = await (await Person.come(browser)).chat(daemon.url, '退信', '查\u3164无此人');
+    const a = await (await Person.come(browser)).chat(daemon.url, '退信', '查\u20dd无此人');
     await a.type('有人吗');
     await a.page.locator('.failure', { hasText: '喵喵号不合法' }).waitFor();
     await a.page.reload();
@@ -207,6 +209,7 @@ test('the same user in a second page takes over, and the first says so and can c
     const second = await (await Person.come(browser, { context: first.context })).chat(daemon.url, '双', '对');
     await first.page.locator('.strip[data-state=stopped]', { hasText: '另一个页面' }).waitFor();
     assert.ok(await first.page.locator('#compose').isDisabled());
+    assert.equal(await first.page.locator('.dot.on').count(), 0, 'who is there is not known now');
     await first.page.locator('.strip button').click();
     await second.page.locator('.strip[data-state=stopped]').waitFor();
     await first.connected();

@@ -68,6 +68,86 @@ for (const colorScheme of ['light', 'dark'])
             });
         }
 
+/* What somebody writes who means to break the page, from ids as long as they may be. */
+const HOSTILE = {
+    lines: [
+        'before',
+        `Z${'\u0301'.repeat(60)}`,
+        'abc\u202egnp.exe and \u2067http://127.0.0.1:1/\u202egnp.html\u2069',
+        'שלום http://127.0.0.1:1/א/b עולם',
+        'W'.repeat(400),
+        `https://127.0.0.1:1/${'w'.repeat(300)}`,
+    ],
+    wide: ['明'.repeat(32), 'w'.repeat(32), `Z${'\u0336'.repeat(31)}`],
+};
+
+// What is wider than the place it has.
+function sticksOut() {
+    const places = '.side, .convs-frame, .conv, .conv-main, .conv-line, .side-foot, .new-chat, .room-top, .peer, .elsewhere-frame, .log, .message, .bubble, .note';
+    const out = [];
+    for (const place of document.querySelectorAll(places)) {
+        const { left, right } = place.getBoundingClientRect();
+        if (place.scrollWidth > place.clientWidth) out.push(`${place.className} scrolls`);
+        for (const part of place.children) {
+            const box = part.getBoundingClientRect();
+            const seen = box.width > 1 && getComputedStyle(part).visibility !== 'hidden'; // one pixel: for readers aloud
+            if (seen && (box.left < left - 1 || box.right > right + 1)) out.push(`${part.className} out of ${place.className}`);
+        }
+    }
+    if (document.documentElement.scrollWidth > innerWidth) out.push('the page scrolls');
+    return out;
+}
+
+for (const phone of [false, true]) {
+    const name = `${phone ? 'phone' : 'desktop'}-hostile`;
+    test(`${name}: nothing breaks the page, or paints over what others wrote`, async context => {
+        const daemon = await Daemon.start();
+        context.after(() => daemon.remove());
+        const [peer, other, marked] = HOSTILE.wide;
+        const me = '我'.repeat(32);
+        const a = await (await Person.come(browser, { phone })).chat(daemon.url, me, peer);
+        const lines = await Promise.all([peer, other, marked].map(id => Line.login(daemon, id)));
+        for (const text of HOSTILE.lines) await lines[0].send(me, text);
+        for (const line of lines.slice(1)) for (const text of HOSTILE.lines) await line.send(me, text);
+        await a.page.locator('.message').nth(HOSTILE.lines.length - 1).waitFor();
+        await a.page.locator('.conv').nth(2).waitFor({ state: 'attached' });
+        await a.page.waitForFunction(() => document.querySelectorAll('.conv .dot.on').length === 3);
+        await look(a, name);
+        assert.deepEqual(await a.page.evaluate(sticksOut), []);
+        if (phone) {
+            await a.page.locator('.menu').click();
+            await look(a, `${name}-list`);
+            assert.deepEqual(await a.page.evaluate(sticksOut), []);
+            await a.page.keyboard.press('Escape');
+        }
+        const text = await a.page.locator('.log').textContent();
+        assert.ok(text.includes('abcU+202Egnp.exe') && !/\p{Bidi_Control}/u.test(text));
+        const links = await a.page.locator('.message bdi > a').evaluateAll(nodes => nodes.map(n => decodeURI(n.href)));
+        assert.deepEqual(links.slice(0, 2), ['http://127.0.0.1:1/', 'http://127.0.0.1:1/א/b']);
+        assert.equal(links.length, await a.page.locator('.message a').count());
+        await staysInside(a, `${name}-top`);
+        await daemon.down();
+        await a.page.locator('.strip[data-state=waiting]').waitFor();
+        assert.equal(await a.page.locator('.dot.on').count(), 0, 'who is there is not known now');
+        assert.equal(await a.page.locator('.presence').textContent(), '');
+        await look(a, `${name}-reconnecting`);
+        lines.forEach(line => line.close());
+        await a.leave();
+    });
+}
+
+// The marks on a Z change nothing in the bubble above it.
+async function staysInside(person, name) {
+    await person.settled();
+    const { page } = person;
+    const [above, marked] = [0, 1].map(n => page.locator('.message .bubble').nth(n));
+    await above.scrollIntoViewIfNeeded();
+    await look(person, name);
+    const before = await above.screenshot();
+    await marked.locator('.text').evaluate(node => { node.textContent = 'Z'; });
+    assert.ok(before.equals(await above.screenshot()), 'marks of the next message stay in its bubble');
+}
+
 test('nothing moves for those who asked for that', async context => {
     const daemon = await Daemon.start();
     context.after(() => daemon.remove());

@@ -19,7 +19,7 @@ class Storage {
 globalThis.localStorage = new Storage();
 globalThis.crypto ??= webcrypto; // Node 18 has it in the module only
 
-const { byteLength, initial, key, linkParts, parseId, sendable } = await import(`${js}/util/text.js`);
+const { byteLength, initial, key, linkParts, parseId, sendable, textParts, withoutBidi } = await import(`${js}/util/text.js`);
 const { dayName, shortTime } = await import(`${js}/util/time.js`);
 const { backoff, BACKOFF_MAX_MS } = await import(`${js}/protocol/backoff.js`);
 const { Client, Disconnected, Refused } = await import(`${js}/protocol/client.js`);
@@ -32,7 +32,10 @@ beforeEach(() => localStorage.items.clear());
 test('ids are what the server takes', () => {
     for (const id of ['小明', 'a', 'A.b_c-1', 'é', 'x'.repeat(32), '𠮷'.repeat(32)]) assert.equal(parseId(` ${id} `), id);
     for (const id of ['', ' ', 'a b', 'a\u202e', '#g', 'a/b', '喵!', 'x'.repeat(33), 'a\u200b']) assert.equal(parseId(id), null);
+    for (const id of ['\u0301', '\u0301a', 'a\u3164', '\u3164', 'a\ufe0f', '\u115f', '\u2167', 'a\u00b2']) assert.equal(parseId(id), null, escape(id));
+    for (const id of ['Z' + '\u0336'.repeat(31), '\u0e01\u0e34', 'a\u0663']) assert.equal(parseId(id), id);
     assert.equal(parseId('e\u0301'), '\u00e9');
+    assert.equal(parseId('e\u0301'.repeat(32)), '\u00e9'.repeat(32));
     assert.equal(key('MiMi'), key('mimi'));
     assert.notEqual(key('ı'), key('i'));
     assert.deepEqual(['小明', 'milo', ''].map(initial), ['明', 'm', '']);
@@ -48,6 +51,16 @@ test('only web addresses become links, without the stop after them', () => {
     assert.deepEqual(linkParts('看http://a.b/，好'), ['看', { url: 'http://a.b/' }, '，好']);
     for (const text of ['javascript:alert(1)', 'data:text/html,x', 'plain']) assert.deepEqual(linkParts(text), [text]);
     assert.equal(linkParts('(http://a.b/\u202egnp)').map(p => p.url ?? p).join(''), '(http://a.b/\u202egnp)');
+});
+
+test('what turns the order of a text is named, and ends a link', () => {
+    for (const control of '\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069') {
+        const name = `U+${control.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+        assert.deepEqual(textParts(`a${control}http://a.b/${control}c`), ['a', { control: name }, { url: 'http://a.b/' }, { control: name }, 'c']);
+        assert.equal(withoutBidi(`a${control}${control}b`), `a${name}${name}b`);
+    }
+    assert.deepEqual(textParts('\u05d0 \u0645\u200d'), ['\u05d0 \u0645\u200d']);
+    assert.deepEqual(textParts(''), []);
 });
 
 test('days have the names of the reader\'s calendar', () => {

@@ -211,7 +211,8 @@ struct im_store_history op_after(const char *user, const char *peer, uint64_t af
 
 struct im_store_conversations op_conversations(const char *user, uint32_t limit)
 {
-    return (struct im_store_conversations){.op.kind = IM_STORE_CONVERSATIONS, .key = key_of(user), .limit = limit};
+    return (struct im_store_conversations){
+        .op.kind = IM_STORE_CONVERSATIONS, .key = key_of(user), .limit = limit, .bytes = UINT32_MAX};
 }
 
 void drop_events(struct im_event ***events, size_t *count)

@@ -605,6 +605,42 @@ static void closing_works_while_held(void **state)
     assert_int_equal(seen->count, 1);
 }
 
+/* The core takes a queue that has emptied for delivered. */
+static void what_is_aborted_never_counts_as_having_left(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    enter(w, &seen);
+    settle(w); /* a greeting may have to leave first */
+    unsigned before = seen->writables;
+    seen_send(seen, "one");
+    assert_true(seen_queued(seen) > 0);
+    size_t queued = seen_queued(seen);
+    im_streams_abort(&w->env, IM_DRAIN);
+    assert_int_equal(seen_queued(seen), queued);
+    seen_send(seen, "two");
+    assert_int_equal(seen_queued(seen), queued);
+    UNTIL(&w->stage, seen->closes);
+    assert_int_equal(seen->writables, before);
+}
+
+/* The transport knows before the core does that nobody listens any more. */
+static void what_comes_after_a_goodbye_never_counts_as_having_left(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    struct peer *p = enter(w, &seen);
+    w->variant->speech->say_close(p);
+    if (w->variant->speech->frames)
+        UNTIL(&w->stage, p->out.len == 0 && p->in.len > 0);
+    else
+        seen_close(seen, IM_BYE);
+    seen_send(seen, "too late");
+    settle(w);
+    if (!seen->closes)
+        assert_true(seen_queued(seen) > 0);
+}
+
 /* The peer's end. */
 
 static void a_peers_goodbye_is_answered(void **state)
@@ -787,7 +823,9 @@ static void certificates_reload_without_dropping_anybody(void **state)
     expect_certificate(w, "first");
     make_certificate(w->cert, w->key, "second");
     expect_certificate(w, "first");
-    assert_int_equal(im_listeners_reload_tls(&w->listener, 1, &error), IM_OK);
+    assert_int_equal(im_listeners_load_tls(&w->listener, 1, &error), IM_OK);
+    expect_certificate(w, "first");
+    im_listeners_commit_tls(&w->listener, 1);
     expect_certificate(w, "second");
     say(w, p, "still here");
     UNTIL(&w->stage, seen->count == 1);
@@ -804,11 +842,11 @@ static void a_failed_reload_keeps_every_certificate(void **state)
     struct im_listener *both[2] = {w->listener, listen_here(w)};
     make_certificate(w->cert, w->key, "second");
     assert_int_equal(rename(good_key, w->key), 0); /* does not match */
-    assert_int_equal(im_listeners_reload_tls(both, 2, &error), IM_CONFIG);
+    assert_int_equal(im_listeners_load_tls(both, 2, &error), IM_CONFIG);
     assert_non_null(strstr(error.detail, "tls.key"));
     expect_certificate(w, "first");
     unlink(w->cert);
-    assert_int_equal(im_listeners_reload_tls(both, 2, &error), IM_CONFIG);
+    assert_int_equal(im_listeners_load_tls(both, 2, &error), IM_CONFIG);
     assert_non_null(strstr(error.detail, "tls.cert: No such file"));
     expect_certificate(w, "first");
     w->transport->close(&both[1]);
@@ -871,6 +909,9 @@ static const struct promise {
     {"closing_does_not_wait_forever", closing_does_not_wait_forever, any},
     {"nothing_comes_up_after_closing", nothing_comes_up_after_closing, any},
     {"closing_works_while_held", closing_works_while_held, any},
+    {"what_is_aborted_never_counts_as_having_left", what_is_aborted_never_counts_as_having_left, any},
+    {"what_comes_after_a_goodbye_never_counts_as_having_left", what_comes_after_a_goodbye_never_counts_as_having_left,
+     any},
     {"a_peers_goodbye_is_answered", a_peers_goodbye_is_answered, any},
     {"an_answer_reaches_a_peer_that_has_ended", an_answer_reaches_a_peer_that_has_ended, no_frames},
     {"an_abrupt_end_is_normal", an_abrupt_end_is_normal, any},

@@ -1,5 +1,6 @@
 """imd's options, and what it says of broken configurations."""
 
+import grp
 import json
 import os
 import re
@@ -119,9 +120,58 @@ def test_certificates_are_tested_too(config, tmp_path, damage):
     elif damage == "other key":
         key = other.key
     path = config("listen: " + json.dumps([{"transport": "line", "address": "127.0.0.1:1", "tls": {"cert": cert, "key": key}}]))
-    done = run("-t", "-c", path)
+    done = run("-t", "-c", path, cwd=tmp_path)
     assert done.returncode == (78 if damage else 0), done.stderr
-    assert not damage or "listen[0].tls: " in done.stderr
+    if damage:
+        column = path_column(path, '"key": ' if damage == "other key" else '"cert": ')
+        assert done.stderr.startswith(f"{path}:1:{column}: listen[0].tls.{'key' if damage == 'other key' else 'cert'}: "), done.stderr
+        assert run("-c", path, cwd=tmp_path).stderr == done.stderr
+
+
+def path_column(path, text):
+    with open(path, encoding="utf-8") as f:
+        return f.read().index(text) + 1
+
+
+LONG = "/tmp/" + "x" * 103
+
+
+@pytest.mark.parametrize("text, status, expected", [
+    ("\ndata_dir: /proc/none/data\n", 71, ":2:1: data_dir: /proc/none/data: No such file"),
+    ("data_dir: /dev/null\n", 71, ":1:1: data_dir: /dev/null: Not a directory"),
+    ("log: {file: no/such/folder/imd.log}\n", 71, ":1:7: log.file: no/such/folder/imd.log: No such file"),
+    ("admin: {group: nobodys-group}\n", 78, ':1:9: admin.group: no group "nobodys-group" on this system'),
+    (f"admin: {{address: {LONG}}}\n", 78, ":1:9: admin.address: a Unix socket's path may have 107 bytes, not 108"),
+    (f"admin: {{read_address: {LONG}}}\n", 78, ":1:9: admin.read_address: a Unix socket's path may"),
+    (f"listen: [{{transport: unix, address: {LONG}}}]\n", 78, ":1:28: listen[0].address: a Unix socket's path may"),
+    ("listen: [{transport: line, address: '127.0.0.1:1', tls: {cert: none, key: none}}]\n", 78,
+     ":1:58: listen[0].tls.cert: No such file or directory"),
+])
+def test_what_lies_outside_the_file_is_tested_before_anything_is_made(config, tmp_path, text, status, expected):
+    path = config(text)
+    for args in ("-t", "-c", path), ("-c", path):
+        done = run(*args, cwd=tmp_path)
+        assert done.returncode == status and done.stdout == ""
+        assert done.stderr.startswith(path + expected) and done.stderr.count("\n") == 1, done.stderr
+    assert os.listdir(tmp_path) == ["imd.yaml"]
+
+
+def test_a_socket_path_of_the_full_length_is_good(config, tmp_path):
+    assert run("-t", "-c", config(f"admin: {{address: {LONG[:-1]}}}\n"), cwd=tmp_path).returncode == 0
+
+
+def test_the_installed_configuration_is_good_once_its_group_is_there(config, tmp_path):
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "etc", "imd.yaml"), encoding="utf-8") as f:
+        text = f.read()
+    assert text.count("data_dir: /var/lib/imd\n") == text.count("group: imd }") == 1
+    text = text.replace("/var/lib/imd\n", f"{tmp_path}\n")
+    path = config(text.replace("group: imd }", "group: nobodys-group }"))
+    done = run("-t", "-c", path)
+    assert done.returncode == 78
+    assert re.fullmatch(re.escape(path) + r':11:\d+: admin.group: no group "nobodys-group" on this system\n', done.stderr), done.stderr
+    group = grp.getgrgid(os.getgid()).gr_name
+    done = run("-t", "-c", config(text.replace("group: imd }", f"group: {group} }}")))
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_merged_configuration_loads_as_the_same(config):

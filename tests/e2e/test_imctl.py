@@ -155,6 +155,8 @@ def test_kick_by_user_by_session_and_when_it_is_not_clear(imd, connect):
     twin.wait_closed()
     assert daemon.imctl("kick", number) == {"closed": 1, "session": int(number)}
     until(lambda: daemon.online()["sessions"] == 0)
+    kicks = [line.split("kicked ")[1] for line in daemon.logs.splitlines() if "admin: kicked" in line]
+    assert kicks == [f"user={number} sessions=1 by_uid={os.getuid()}", f"session={number} user=小明 by_uid={os.getuid()}"]
 
 
 @pytest.mark.parametrize("who, status, said", [
@@ -505,3 +507,14 @@ def test_the_admin_socket_answers_while_draining(imd, connect, admin):
         assert daemon.wait_exit() == 0
     finally:
         link.close()
+
+
+def test_a_notification_that_asks_the_store_holds_up_nothing(imd, admin):
+    daemon = imd()
+    client = admin(daemon.admin_path)
+    client.send('{"jsonrpc":"2.0","method":"status"}\n{"jsonrpc":"2.0","id":5,"method":"online"}\n')
+    assert client.recv()["id"] == 5
+    gone = admin(daemon.admin_path)
+    gone.send('{"jsonrpc":"2.0","method":"status"}\n')
+    gone.close()
+    assert daemon.online()["sessions"] == 0

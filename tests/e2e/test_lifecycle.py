@@ -14,7 +14,7 @@ from imdtest.certs import client_context, make_certificate, served_certificate
 from imdtest.daemon import free_port, merge, to_yaml
 from imdtest.kinds import LINKS
 from imdtest.links import Closed, LineLink
-from imdtest.wait import until
+from imdtest.wait import PATIENCE, until
 
 
 def test_term_tells_everybody_to_come_back_and_exits_0(imd, certificate, connect, chat, human):
@@ -205,6 +205,25 @@ def test_hup_with_a_bad_certificate_keeps_the_old(imd, tmp_path, connect, damage
     assert served_certificate(daemon.wss_port) == before == served_certificate(daemon.line_tls_port)
 
 
+def test_hup_that_cannot_open_the_log_changes_nothing_else(imd, tmp_path, connect):
+    old = make_certificate(str(tmp_path / "served"))
+    daemon = imd({"log": {"file": "imd.log", "level": "debug"}}, tls=old)
+    before = served_certificate(daemon.wss_port)
+    for a, b in zip(make_certificate(str(tmp_path / "new")), old):
+        os.replace(a, b)
+    # a folder that is there, so that only opening the file itself fails
+    for path, problem in (("no/such/folder/imd.log", "No such file"), (".", "Is a directory")):
+        daemon.write_config({"log": {"file": path, "level": "debug"}, "limits": {"text": "1KiB"}})
+        done = daemon.imctl_run("reload")
+        assert done.returncode != 0 and problem in done.stderr and "log" in done.stderr, done
+        assert served_certificate(daemon.wss_port) == before == served_certificate(daemon.line_tls_port)
+        assert connect(daemon, "line").hello()["limits"]["text"] == 16 * 1024
+    assert "nothing was changed" in done.stderr
+    daemon.write_config({"log": {"file": "imd.log", "level": "debug"}})
+    daemon.imctl("reload")
+    assert served_certificate(daemon.wss_port) != before
+
+
 @pytest.mark.parametrize("text, why", [
     ("limits: {text: 1KiB}\nlimtis: 5\n", ":2:"),
     ("limits: {text: 1KiB, text: 2KiB}\n", ":1:"),
@@ -237,6 +256,45 @@ def test_imctl_reload_reports_what_is_wrong(imd):
     done = daemon.imctl_run("reload")
     assert done.returncode != 0 and "limits.text" in done.stdout + done.stderr
     assert daemon.imctl("online")["users"] == 0
+
+
+def test_signals_during_the_start_wait_for_its_end(imd, connect):
+    daemon = imd()
+    daemon.term()
+    with open(daemon.config_path, encoding="utf-8") as f:
+        text = f.read()
+    os.unlink(daemon.config_path)
+    os.mkfifo(daemon.config_path)
+    daemon._spawn()
+    daemon.over = False
+    with open(daemon.config_path, "w", encoding="utf-8") as f:  # it has begun, and waits for its configuration
+        daemon.signal(signal.SIGHUP)
+        daemon.signal(signal.SIGUSR1)
+        f.write(text)
+    until(lambda: daemon.logs.count("imd: ready") == 2, "it to be ready all the same")
+    with open(daemon.config_path, "w", encoding="utf-8") as f:  # it lives, and HUP was not forgotten
+        f.write(text)
+    until(lambda: "reload: done" in daemon.logs and "opened again" in daemon.logs, "both signals to be obeyed")
+    connect(daemon, "line", "a")
+
+
+def test_the_service_manager_hears_that_it_is_ready_and_lives(imd, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        daemon = imd()
+        if b"libsystemd" not in open(f"/proc/{daemon.process.pid}/maps", "rb").read():
+            pytest.skip("built without libsystemd")
+        assert [manager.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+        daemon.term()
+        manager.setblocking(False)
+        said = []
+        while not said or said[-1] != b"STOPPING=1":
+            said.append(manager.recv(100))
+        assert set(said[:-1]) <= {b"WATCHDOG=1"}
 
 
 # logs

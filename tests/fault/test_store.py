@@ -113,6 +113,7 @@ def test_a_full_disk_refuses_and_recovers_by_itself(request):
         a, b = Im(LineLink(daemon.line_port)), Im(LineLink(daemon.line_port))
         a.login("a")
         b.login("b")
+        assert told(daemon) == (False, False)
         kept = [a.say("b", f"before {n}", cid=f"before-{n}")["seq"] for n in range(20)]
         daemon.fill()
         refused = None
@@ -127,15 +128,24 @@ def test_a_full_disk_refuses_and_recovers_by_itself(request):
         assert reply["name"] == "store_full" and reply["code"] == 507 and reply["retry"] is True, reply
         assert [m["seq"] for m in a.ask("history", conv="b", before=21)["messages"]] == kept[:20], "reading goes on"
         assert daemon.alive()
+        assert told(daemon) == (True, False)
         daemon.free()
         again = until(lambda: retried(a, number), "the store to recover")
         assert again["seq"] == len(kept) + 1 and "dup" not in again
+        assert told(daemon) == (False, False)
         kept.append(again["seq"])
         assert [b.msg()["seq"] for _ in kept] == kept == list(range(1, len(kept) + 1))
         a.close()
         b.close()
     finally:
         daemon.close()
+
+
+def told(daemon):
+    """Whether the store is full, and whether it has failed, as status and metrics agree."""
+    store = daemon.imctl("status")["store"]
+    assert (daemon.metric("store_full"), daemon.metric("store_failed")) == (store["full"], store["failed"])
+    return store["full"], store["failed"]
 
 
 def retried(im, number):

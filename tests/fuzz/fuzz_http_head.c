@@ -28,7 +28,8 @@ static enum im_reason feed(struct im_http_head *h, struct im_str in, size_t step
 
 static void read_values(const struct im_http_head *h)
 {
-    static const struct im_strings origins;
+    static const struct im_strings none;
+    static const struct im_ws_origins origins = {.listed = &none, .loopback = true};
     struct im_str value;
     for (enum im_http_field f = 0; f < IM_HEAD_COUNT; f++) {
         for (size_t at = 0; im_http_head_next(h, f, &at, &value);) {

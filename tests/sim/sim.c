@@ -184,7 +184,7 @@ static void store_execute(struct world *w, struct lane *lane)
     if (lane->executed == lane->tail)
         return;
     struct held *h = lane->v[lane->executed++];
-    if (w->full && h->op->kind == IM_STORE_APPEND) {
+    if (w->full && (h->op->kind == IM_STORE_APPEND || pick(w, 8) == 0)) { /* a full disk may fail anything */
         h->op->status = IM_STORE_FULL;
         h->executed = true;
         return;
@@ -360,7 +360,7 @@ static void open_link(struct world *w, struct peer *p)
     p->world = w;
     p->open = true;
     p->link.ops = &sim_link;
-    p->link.dialect = pick(w, 4) ? &im_dialect_json : &im_dialect_human;
+    p->link.dialect = pick(w, 4) ? &im_dialect_json : &im_dialect_human; /* which turns to JSON when it meets some */
     p->device = pick(w, DEVICES + 1);
     enum im_reason reason =
         im_core_opened(w->core, &p->link, &(struct im_link_info){.transport = "sim", .address = IM_STR("sim")});

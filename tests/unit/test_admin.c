@@ -58,6 +58,7 @@ struct client {
     struct host host;
     struct im_rpc rpc;
     struct im_out heard;
+    unsigned overs; /* calls that were told to be over */
 };
 
 static int setup(void **state)
@@ -79,7 +80,9 @@ static int teardown(void **state)
 static void hear(void *arg, struct im_bytes *bytes)
 {
     struct client *c = arg;
-    im_out_put(&c->heard, bytes->data, bytes->len);
+    c->overs++;
+    if (bytes)
+        im_out_put(&c->heard, bytes->data, bytes->len);
     im_bytes_drop(&bytes);
 }
 
@@ -90,7 +93,8 @@ static struct im_rpc_call *say(struct client *c, const char *line, bool may_writ
     char *copy = malloc(len ? len : 1);
     memcpy(copy, line, len);
     im_out_clear(&c->heard);
-    struct im_rpc_call *call = im_rpc_line(&c->rpc, (struct im_str){copy, len}, may_write, hear, c);
+    struct im_rpc_call *call =
+        im_rpc_line(&c->rpc, (struct im_str){copy, len}, (struct im_rpc_peer){.may_write = may_write}, hear, c);
     free(copy);
     return call;
 }
@@ -203,6 +207,17 @@ static void an_answer_may_come_later(void **state)
                "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}\n");
 }
 
+static void a_notification_that_takes_its_time_is_told_to_be_over(void **state)
+{
+    struct client *c = *state;
+    struct im_rpc_call *call = say(c, "{\"jsonrpc\":\"2.0\",\"method\":\"later\"}", true);
+    assert_non_null(call);
+    assert_int_equal(c->overs, 0);
+    im_rpc_result(call, json_true());
+    assert_int_equal(c->overs, 1);
+    assert_int_equal(c->heard.len, 0);
+}
+
 static void an_asker_who_has_gone_gets_no_answer(void **state)
 {
     struct client *c = *state;
@@ -267,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reading_socket_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refusal_has_its_reason_and_steers_no_terminal, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_may_come_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_notification_that_takes_its_time_is_told_to_be_over, setup, teardown),
         cmocka_unit_test_setup_teardown(an_asker_who_has_gone_gets_no_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(help_and_description_come_from_the_table, setup, teardown),
         cmocka_unit_test(every_command_is_complete),

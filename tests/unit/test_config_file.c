@@ -275,33 +275,54 @@ static void a_file_that_cannot_be_read_is_named(void **state)
 {
     (void)state;
     struct im_out errors = {0};
-    assert_null(im_config_load("/nonexistent/imd.yaml", &errors));
+    struct im_config_places *places;
+    assert_null(im_config_load("/nonexistent/imd.yaml", &places, &errors));
     im_out_char(&errors, '\0');
     assert_string_equal(im_out_data(&errors), "/nonexistent/imd.yaml: No such file or directory\n");
     im_out_clear(&errors);
-    assert_null(im_config_load("/", &errors));
+    assert_null(im_config_load("/", &places, &errors));
     im_out_char(&errors, '\0');
     assert_string_equal(im_out_data(&errors), "/: Is a directory\n");
     im_out_clear(&errors);
-    assert_null(im_config_load("/dev/zero", &errors));
+    assert_null(im_config_load("/dev/zero", &places, &errors));
     im_out_char(&errors, '\0');
     assert_non_null(strstr(im_out_data(&errors), "larger than 1 MiB"));
     im_out_clear(&errors);
+    assert_null(places);
 }
 
-static void a_file_is_read(void **state)
+static void reported(const struct im_config_places *places, const char *name, const char *key, const char *expected)
+{
+    char whole[200];
+    struct im_out line = {0};
+    im_config_report(places, key, "does \033 not do", &line);
+    im_out_char(&line, '\0');
+    snprintf(whole, sizeof whole, "%s%s: does \\x1b not do\n", name, expected);
+    assert_string_equal(im_out_data(&line), whole);
+    im_out_clear(&line);
+}
+
+static void a_file_is_read_and_what_is_found_out_later_has_its_place(void **state)
 {
     (void)state;
+    static const char text[] = "listen:\n  - {transport: line, address: '127.0.0.1:1'}\nlog: {file: a}\n";
     char path[] = "/tmp/imd-test-XXXXXX";
     struct im_out errors = {0};
+    struct im_config_places *places;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, example, strlen(example)), strlen(example));
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     close(fd);
-    struct im_config *config = im_config_load(path, &errors);
+    struct im_config *config = im_config_load(path, &places, &errors);
     unlink(path);
     assert_non_null(config);
-    assert_int_equal(config->listen_count, 3);
+    assert_int_equal(config->listen_count, 1);
+    reported(places, path, "log.file", ":3:7: log.file");
+    reported(places, path, "listen[0].address", ":2:23: listen[0].address");
+    reported(places, path, "listen[0].tls.cert", ":2:5: listen[0].tls.cert"); /* not in the file */
+    reported(places, path, "data_dir", ":1:1: data_dir");
+    reported(NULL, "built-in defaults", "data_dir", ": data_dir");
+    im_config_places_free(&places);
     im_config_free(&config);
 }
 
@@ -320,7 +341,7 @@ int main(void)
         cmocka_unit_test(what_is_written_loads_as_the_same),
         cmocka_unit_test(the_printed_default_loads_as_the_default),
         cmocka_unit_test(a_file_that_cannot_be_read_is_named),
-        cmocka_unit_test(a_file_is_read),
+        cmocka_unit_test(a_file_is_read_and_what_is_found_out_later_has_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

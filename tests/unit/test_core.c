@@ -233,6 +233,114 @@ static void a_flood_is_held_to_the_rate(void **state)
     wire_close_now(&a);
 }
 
+static void who_floods_without_a_pause_is_closed(void **state)
+{
+    struct world *w = *state;
+    struct wire a;
+    w->config->rate = 10;
+    w->config->burst = 3;
+    w->config->flood_ms = 1000;
+    wire_open(w, &a, &im_dialect_json);
+    wire_login(&a, "a");
+    for (unsigned i = 0; i < 5; i++)
+        wire_say(&a, "{\"op\":\"ping\"}");
+    world_time(w, 600); /* a pause: the bucket is full again */
+    wire_say(&a, "{\"op\":\"ping\"}");
+    for (unsigned i = 0; i < 10; i++) {
+        assert_false(a.closed);
+        wire_say(&a, "{\"op\":\"ping\"}");
+        wire_say(&a, "{\"op\":\"ping\"}");
+        wire_say(&a, "{\"op\":\"ping\"}");
+        world_time(w, 100);
+    }
+    assert_true(a.closed);
+    assert_int_equal(a.reason, IM_FLOOD);
+    wire_close_now(&a);
+}
+
+static void asking_after_many_users_costs_more(void **state)
+{
+    struct world *w = *state;
+    struct wire a;
+    w->config->rate = 1;
+    w->config->burst = 5;
+    wire_open(w, &a, &im_dialect_human);
+    wire_say(&a, "/login a"); /* 1 */
+    wire_say(&a, "/who b");   /* 1 */
+    assert_false(a.held);
+    wire_say(&a, "/who a b c d e f g h i j k l m n o p"); /* 3 */
+    assert_true(a.held);
+    wire_close_now(&a);
+}
+
+static void one_read_at_a_time_is_served(void **state)
+{
+    struct world *w = *state;
+    struct wire a;
+    wire_open(w, &a, &im_dialect_json);
+    wire_login(&a, "a");
+    im_core_input(w->core, &a.link, IM_STR("{\"op\":\"send\",\"id\":1,\"to\":\"b\",\"text\":\"x\"}"));
+    assert_false(a.held);
+    im_core_input(w->core, &a.link, IM_STR("{\"op\":\"history\",\"id\":2,\"conv\":\"b\"}"));
+    assert_true(a.held);
+    wire_settle(&a);
+    assert_false(a.held);
+    wire_close_now(&a);
+}
+
+static void a_refused_login_from_the_url_ends_the_session(void **state)
+{
+    struct world *w = *state;
+    struct wire a, b;
+    w->config->sessions_per_user = 1;
+    wire_open(w, &a, &im_dialect_json);
+    wire_login(&a, "a");
+    wire_open(w, &b, &im_dialect_json);
+    struct im_command cmd = {.op = IM_OP_LOGIN, .or_close = true, .have = IM_BIT(user), .user = IM_STR("a")};
+    im_core_command(w->core, &b.link, &cmd);
+    assert_heard_part(&b, "\"name\":\"too_many\"");
+    assert_true(b.closed);
+    assert_int_equal(b.reason, IM_TOO_MANY);
+    wire_close_now(&a);
+    wire_close_now(&b);
+}
+
+static void a_long_list_of_conversations_leaves_out_last_messages(void **state)
+{
+    struct world *w = *state;
+    struct wire a;
+    w->config->queue_soft_bytes = 10;
+    wire_open(w, &a, &im_dialect_json);
+    wire_login(&a, "a");
+    wire_say(&a, "{\"op\":\"send\",\"to\":\"b\",\"text\":\"0123456789\"}");
+    wire_say(&a, "{\"op\":\"send\",\"to\":\"c\",\"text\":\"9876543210\"}");
+    wire_say(&a, "{\"op\":\"conversations\",\"id\":1}");
+    const char *heard = wire_heard(&a);
+    assert_non_null(strstr(heard, "9876543210"));
+    assert_null(strstr(heard, "0123456789"));
+    assert_non_null(strstr(heard, "{\"conv\":\"b\",\"seq\":1,"));
+    wire_close_now(&a);
+}
+
+static void what_never_left_comes_again(void **state)
+{
+    struct world *w = *state;
+    struct wire a, b;
+    wire_open(w, &a, &im_dialect_json);
+    wire_login(&a, "a");
+    wire_open(w, &b, &im_dialect_json);
+    wire_login(&b, "b");
+    b.stuck = true;
+    wire_say(&a, "{\"op\":\"send\",\"to\":\"b\",\"text\":\"lost?\"}");
+    wire_settle(&b);
+    wire_close_now(&b);
+    wire_open(w, &b, &im_dialect_json);
+    wire_say(&b, "{\"op\":\"login\",\"user\":\"b\"}");
+    assert_heard_part(&b, "lost?");
+    wire_close_now(&a);
+    wire_close_now(&b);
+}
+
 static void who_does_not_log_in_in_time_is_told_and_closed(void **state)
 {
     struct world *w = *state;
@@ -392,6 +500,12 @@ int main(void)
         world_test(a_slow_reader_falls_behind_and_catches_up_from_the_log),
         world_test(too_many_unanswered_requests_hold_reading),
         world_test(a_flood_is_held_to_the_rate),
+        world_test(who_floods_without_a_pause_is_closed),
+        world_test(asking_after_many_users_costs_more),
+        world_test(one_read_at_a_time_is_served),
+        world_test(a_refused_login_from_the_url_ends_the_session),
+        world_test(a_long_list_of_conversations_leaves_out_last_messages),
+        world_test(what_never_left_comes_again),
         world_test(who_does_not_log_in_in_time_is_told_and_closed),
         world_test(a_cursor_of_another_log_is_reset),
         world_test(the_end_of_input_is_answered_before_the_end),

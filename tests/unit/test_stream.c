@@ -39,7 +39,7 @@ struct world {
     bool nested;  /* inside a call of the test's into the stream */
     bool fd_open; /* when released */
     enum im_reason reason;
-    size_t queued_when_drained;
+    size_t queued_when_drained, queued_when_ended;
 };
 
 static size_t take_bytes(void *ctx, const uint8_t *p, size_t n)
@@ -78,6 +78,7 @@ static void see_ended(void *ctx, enum im_reason reason)
     assert_false(w->nested);
     w->ended++;
     w->reason = reason;
+    w->queued_when_ended = im_stream_queued(w->stream);
     w->stream = NULL;
 }
 
@@ -427,13 +428,51 @@ static void aborting_is_told_later_and_once(void **state)
     im_stream_hold(w->stream, true);
     im_stream_hold(w->stream, false);
     im_stream_deadline(w->stream, 1, IM_BYE);
-    im_stream_write(w->stream, "x", 1);
-    assert_int_equal(im_stream_queued(w->stream), 0);
     w->nested = false;
     UNTIL(&w->stage, w->released);
     settle(w);
     assert_int_equal(w->ended, 1);
     assert_int_equal(w->reason, IM_FLOOD);
+}
+
+static void what_is_aborted_never_counts_as_having_left(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_write(w->stream, "0123456789", 10);
+    im_stream_abort(w->stream, IM_KICKED);
+    assert_int_equal(im_stream_queued(w->stream), 10);
+    im_stream_write(w->stream, "too late", 8);
+    assert_int_equal(im_stream_queued(w->stream), 10);
+    UNTIL(&w->stage, w->released);
+    settle(w);
+    assert_int_equal(w->queued_when_ended, 10);
+    assert_int_equal(w->drained, 0);
+}
+
+static void what_is_written_to_an_aborted_stream_counts_though_nothing_waited(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_abort(w->stream, IM_KICKED);
+    assert_int_equal(im_stream_queued(w->stream), 0);
+    im_stream_write_static(w->stream, "lost", 4);
+    assert_int_equal(im_stream_queued(w->stream), 1);
+}
+
+static void static_bytes_are_sent_from_where_they_are(void **state)
+{
+    static char data[100000];
+    struct world *w = *state;
+    until_ready(w);
+    memset(data, 'x', sizeof data);
+    im_stream_write_static(w->stream, data, sizeof data);
+    assert_int_equal(im_stream_queued(w->stream), sizeof data);
+    data[50000] = 'y'; /* not copied */
+    UNTIL(&w->stage, w->peer->in.len == sizeof data);
+    assert_memory_equal(w->peer->in.p, data, sizeof data);
+    assert_int_equal(im_stream_queued(w->stream), 0);
+    assert_int_equal(im_stream_sent(w->stream), sizeof data);
 }
 
 static void a_peer_that_vanishes_is_gone(void **state)
@@ -821,6 +860,9 @@ int main(void)
         BOTH(finishing_ends_by_a_deadline),
         BOTH(finishing_does_not_wait_for_a_deaf_peer),
         BOTH(aborting_is_told_later_and_once),
+        BOTH(what_is_aborted_never_counts_as_having_left),
+        BOTH(what_is_written_to_an_aborted_stream_counts_though_nothing_waited),
+        BOTH(static_bytes_are_sent_from_where_they_are),
         BOTH(a_peer_that_vanishes_is_gone),
         BOTH(a_peer_that_just_closes_has_ended),
         BOTH(drained_comes_when_the_queue_is_low),

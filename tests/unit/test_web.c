@@ -74,6 +74,9 @@ static void who_accepts_gzip_gets_the_same_content_smaller(void **state)
             continue;
         assert_true(small.vary_encoding);
         assert_true(small.body.len < plain.body.len);
+        assert_string_not_equal(small.etag, plain.etag);
+        assert_string_equal(small.other_etag, plain.etag);
+        assert_string_equal(plain.other_etag, small.etag);
         assert_inflates_to(small.body, plain.body);
         zipped++;
     }

@@ -166,6 +166,78 @@ static void a_pong_that_waits_is_dropped_with_the_link(void **state)
     UNTIL(&w->stage, seen->closes == 1);
 }
 
+static void say_pong(struct peer *p)
+{
+    static const unsigned char frame[] = {0x8a, 0x80, 0, 0, 0, 0};
+    buffer_put(&p->out, frame, sizeof frame);
+}
+
+/* Reads all that comes and says nothing. */
+static void a_mute_peer_is_given_up_though_messages_reach_it(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    w->config->ping_ms = 300;
+    w->config->pong_ms = 900;
+    w->config->stall_ms = 3600000;
+    struct peer *p = enter(w, &seen);
+    uint64_t start = now_ms();
+    while (!seen->closes && now_ms() - start < WAIT_MS) {
+        seen_send(seen, "are you there?");
+        stage_step(&w->stage);
+        p->in.len = 0;
+    }
+    assert_int_equal(seen->closes, 1);
+    assert_int_equal(seen->reason, IM_PING_TIMEOUT);
+    assert_true(now_ms() - start >= 800);
+    peer_free(&w->stage, &p);
+}
+
+static void a_ping_that_could_not_leave_is_not_held_against_the_peer(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    w->config->ping_ms = 200;
+    w->config->stall_ms = 2500;
+    struct peer *p = enter(w, &seen);
+    w->config->pong_ms = 1000; /* only now: the kernel's own patience with the socket was set from it */
+    char *text = notice_text(100000);
+    const size_t least = 16 << 20; /* more than a kernel takes in the end */
+    w->config->queue_hard_bytes = 2 * least;
+    p->deaf = true;
+    for (size_t before = 0; before <= least || seen_queued(seen) != before;) {
+        say_pong(p); /* so that the next ping comes behind what is stuck */
+        while ((before = seen_queued(seen)) <= least)
+            seen_send(seen, text);
+        for (uint64_t end = now_ms() + 150; now_ms() < end;)
+            stage_step(&w->stage);
+    }
+    free(text);
+    assert_int_equal(seen->closes, 0);
+    UNTIL(&w->stage, seen->closes);
+    assert_int_equal(seen->reason, IM_TOO_SLOW);
+    peer_free(&w->stage, &p);
+}
+
+static void time_in_which_a_link_is_held_is_no_silence(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    w->config->ping_ms = 200;
+    w->config->pong_ms = 600;
+    struct peer *p = enter(w, &seen);
+    seen_hold(seen, true);
+    for (uint64_t end = now_ms() + 1500; now_ms() < end;)
+        stage_step(&w->stage);
+    assert_int_equal(seen->closes, 0);
+    speech_websocket.say(p, "still here", 10);
+    seen_hold(seen, false);
+    UNTIL(&w->stage, seen->count == 1);
+    UNTIL(&w->stage, seen->closes); /* and afterwards it is watched again */
+    assert_int_equal(seen->reason, IM_PING_TIMEOUT);
+    peer_free(&w->stage, &p);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -173,6 +245,9 @@ int main(void)
         T(each_ping_is_answered_while_the_peer_reads),
         T(only_the_latest_pong_waits_for_a_peer_that_does_not_read),
         T(a_pong_that_waits_is_dropped_with_the_link),
+        T(a_mute_peer_is_given_up_though_messages_reach_it),
+        T(a_ping_that_could_not_leave_is_not_held_against_the_peer),
+        T(time_in_which_a_link_is_held_is_no_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

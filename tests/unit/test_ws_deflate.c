@@ -184,31 +184,60 @@ static void what_inflates_is_bounded_to_the_byte(void **state)
     free(zeros);
 }
 
-static void invalid_text_fails_while_it_inflates(void **state)
+static void invalid_text_fails_when_it_is_complete(void **state)
 {
     struct ws_script *s = *state;
     uint8_t out[100];
     size_t len = deflate_message("fine \xff", 6, out, sizeof out);
     ws_script_frame(s, PACKED_PART, out, len);
-    ws_script_frame(s, IM_WS_CONTINUATION, "\x00\x00\xff\xff", 4); /* and the message goes on */
+    ws_script_frame(s, LAST, "\x00\x00\xff\xff", 4);
     ws_script_expect(s, "error(ws_utf8)");
 }
 
-static void inflaters_are_bounded(void **state)
+static enum im_ws_event_kind feed_once(struct im_ws_parser *p, const struct ws_script *s, struct im_ws_event *e)
 {
+    struct im_str in = {im_out_data(&s->bytes), s->bytes.len};
+    im_ws_feed(p, &s->limits, 5, &in, e);
+    return e->kind;
+}
+
+static void messages_that_never_end_keep_nobody_from_an_inflater(void **state)
+{
+    enum { MANY = 2000 };
+    struct ws_script *s = *state;
     struct im_ws_pool *pool = im_ws_pool_new();
-    struct z_stream_s *z[IM_WS_INFLATERS_MAX], *kept = NULL;
-    (void)state;
-    for (size_t i = 0; i < IM_WS_INFLATERS_MAX; i++)
-        assert_non_null(z[i] = im_ws_inflater_borrow(pool, false));
-    assert_null(im_ws_inflater_borrow(pool, false));
-    assert_non_null(kept = im_ws_inflater_borrow(pool, true));
-    im_ws_inflater_return(pool, &kept, true);
-    for (size_t i = 0; i < IM_WS_INFLATERS_MAX; i++)
-        im_ws_inflater_return(pool, &z[i], false);
+    struct im_ws_parser *half = im_zalloc(MANY * sizeof *half), whole = {0};
+    struct im_ws_event e;
+    packed(s, PACKED_PART, "f248cd");
+    for (size_t i = 0; i < MANY; i++) {
+        im_ws_parser_init(&half[i], pool, &s->deflate);
+        assert_int_equal(feed_once(&half[i], s, &e), IM_WS_EV_NONE);
+        assert_null(half[i].inflater);
+    }
     assert_int_equal(pool->inflating, 0);
-    assert_non_null(pool->inflater);
+    im_out_clear(&s->bytes);
+    packed(s, PACKED, "f248cdc9c90700");
+    im_ws_parser_init(&whole, pool, &s->deflate);
+    assert_int_equal(feed_once(&whole, s, &e), IM_WS_EV_MESSAGE);
+    assert_memory_equal(e.data.p, "Hello", 5);
+    im_ws_event_done(&whole);
+    im_ws_parser_clear(&whole);
+    for (size_t i = 0; i < MANY; i++)
+        im_ws_parser_clear(&half[i]);
+    free(half);
     im_ws_pool_drop(&pool);
+}
+
+static void a_compressed_message_that_never_ends_is_bounded(void **state)
+{
+    struct ws_script *s = *state;
+    char *noise = im_zalloc(1000);
+    s->limits.message_bytes = 4096;
+    ws_script_frame(s, PACKED_PART, noise, 1000);
+    for (int i = 0; i < 4; i++)
+        ws_script_frame(s, IM_WS_CONTINUATION, noise, 1000);
+    ws_script_expect(s, "error(ws_too_big)");
+    free(noise);
 }
 
 /* Messages out. */
@@ -330,8 +359,9 @@ int main(void)
         T(only_a_message_s_first_frame_says_it_is_compressed),
         T(corrupt_and_truncated_data_fail),
         T(what_inflates_is_bounded_to_the_byte),
-        T(invalid_text_fails_while_it_inflates),
-        T(inflaters_are_bounded),
+        T(invalid_text_fails_when_it_is_complete),
+        T(messages_that_never_end_keep_nobody_from_an_inflater),
+        T(a_compressed_message_that_never_ends_is_bounded),
         T(a_shared_message_is_compressed_once),
         T(a_message_nobody_shares_is_not_held),
         T(what_does_not_shrink_goes_as_it_is),

@@ -16,7 +16,7 @@
 #include "core/mem.h"
 #include "tools/safe_json.h"
 
-#define PATIENCE_S   30
+#define PATIENCE_S   10
 #define RESPONSE_MAX (256u << 20)
 
 void complain(const char *format, ...)

@@ -34,7 +34,7 @@ struct conn {
     struct imd *imd;
     const struct im_rpc *rpc;
     struct im_stream *stream;
-    bool may_write;
+    struct im_rpc_peer peer;
     bool ending;              /* close once the pending answer is out */
     struct im_rpc_call *call; /* being answered; until then nothing further is read */
     size_t len;
@@ -49,7 +49,8 @@ static void hold_if_busy(struct conn *c)
 static void send_answer(void *arg, struct im_bytes *bytes)
 {
     struct conn *c = arg;
-    im_stream_write_bytes(c->stream, bytes, 0);
+    if (bytes)
+        im_stream_write_bytes(c->stream, bytes, 0);
     im_bytes_drop(&bytes);
     if (!c->call)
         return;
@@ -84,7 +85,7 @@ static void on_line(struct conn *c)
     if (is_blank(line))
         return;
     c->imd->admin_requests++;
-    c->call = im_rpc_line(c->rpc, line, c->may_write, send_answer, c);
+    c->call = im_rpc_line(c->rpc, line, c->peer, send_answer, c);
     hold_if_busy(c);
 }
 
@@ -161,21 +162,19 @@ static bool is_member(uid_t uid, const char *group_name)
     return user && in_group(user, gid);
 }
 
-static bool may_come(const struct imd *imd, const struct im_stream *stream, unsigned *uid)
+static bool may_come(const struct imd *imd, unsigned uid)
 {
-    if (!im_stream_peer_uid(stream, uid))
-        return false;
-    return *uid == 0 || *uid == geteuid() ||
-           (imd->config->admin_group && is_member((uid_t)*uid, imd->config->admin_group));
+    return uid == 0 || uid == geteuid() ||
+           (imd->config->admin_group && is_member((uid_t)uid, imd->config->admin_group));
 }
 
-static struct conn *new_conn(struct socket *socket, struct im_stream *stream)
+static struct conn *new_conn(struct socket *socket, struct im_stream *stream, unsigned uid)
 {
     struct conn *c = im_alloc(sizeof *c);
     c->imd = socket->admin->imd;
     c->rpc = &socket->admin->rpc;
     c->stream = stream;
-    c->may_write = socket->may_write;
+    c->peer = (struct im_rpc_peer){socket->may_write, uid};
     c->ending = false;
     c->call = NULL;
     c->len = 0;
@@ -187,9 +186,10 @@ static void on_ready(void *arg, struct im_stream *stream)
     struct socket *socket = arg;
     struct imd *imd = socket->admin->imd;
     unsigned uid = 0;
-    im_stream_attach(stream, &stream_ops, new_conn(socket, stream));
+    bool known = im_stream_peer_uid(stream, &uid);
+    im_stream_attach(stream, &stream_ops, new_conn(socket, stream, uid));
     im_stream_low_water(stream, QUEUE_BYTES / 2);
-    if (!socket->may_write || may_come(imd, stream, &uid))
+    if (!socket->may_write || (known && may_come(imd, uid)))
         return;
     char message[120];
     snprintf(message, sizeof message, "user %u may not use this socket; join the group of admin.group, or use sudo",

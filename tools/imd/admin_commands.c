@@ -59,6 +59,7 @@ static json_t *store_status(const struct imd *imd, const struct im_store_stats *
     set_text(store, "kind", im_store_rows[imd->config->store_kind].name);
     set_text(store, "epoch", imd->store->epoch);
     json_object_set_new(store, "failed", json_boolean(imd_store_failed(imd)));
+    json_object_set_new(store, "full", json_boolean(imd_store_full(imd)));
     set_number(store, "events", stats->events);
     set_number(store, "users", stats->users);
     set_number(store, "conversations", stats->conversations);
@@ -183,7 +184,6 @@ static void sessions(struct im_rpc_call *call)
 
 static void kicked(struct im_rpc_call *call, uint64_t closed, json_t *what)
 {
-    IM_LOG(host(call)->log, IM_LOG_INFO, "admin", "kicked", IM_KN("closed", (int64_t)closed));
     json_t *result = json_object();
     set_number(result, "closed", closed);
     json_object_update(result, what);
@@ -194,12 +194,15 @@ static void kicked(struct im_rpc_call *call, uint64_t closed, json_t *what)
 struct search {
     uint64_t id;
     bool found;
+    char user[IM_NAME_BYTES_MAX + 1]; /* "": not logged in */
 };
 
 static bool match_session(void *arg, const struct im_session_view *view)
 {
     struct search *search = arg;
     search->found = view->id == search->id;
+    if (search->found && view->user.p)
+        snprintf(search->user, sizeof search->user, "%.*s", (int)view->user.len, view->user.p);
     return !search->found;
 }
 
@@ -221,22 +224,32 @@ static bool has_user(const struct im_core *core, struct im_str user)
 
 static void kick_session(struct im_rpc_call *call, uint64_t id)
 {
-    size_t closed = im_core_kick_session(host(call)->core, id);
-    if (closed == 0)
+    const struct imd *imd = host(call);
+    struct search search = {.id = id};
+    im_core_sessions(imd->core, match_session, &search);
+    size_t closed = im_core_kick_session(imd->core, id);
+    if (closed == 0) {
         im_rpc_fail(call, IM_NO_SUCH_SESSION, "no session %" PRIu64 "; see: imctl sessions", id);
-    else
-        kicked(call, closed, json_pack("{s:I}", "session", (json_int_t)id));
+        return;
+    }
+    IM_LOG(imd->log, IM_LOG_INFO, "admin", "kicked", IM_KN("session", (int64_t)id), IM_KS("user", search.user),
+           IM_KN("by_uid", call->peer.uid));
+    kicked(call, closed, json_pack("{s:I}", "session", (json_int_t)id));
 }
 
 static void kick_user(struct im_rpc_call *call, struct im_str user)
 {
-    size_t closed = im_core_kick_user(host(call)->core, user);
+    const struct imd *imd = host(call);
+    size_t closed = im_core_kick_user(imd->core, user);
     uint64_t digits;
-    if (closed == 0)
+    if (closed == 0) {
         im_rpc_fail(call, IM_NO_SUCH_USER, "%.*s is not online%s; see: imctl sessions", (int)user.len, user.p,
                     im_str_u64(user, &digits) ? ", nor is there a session of that number" : "");
-    else
-        kicked(call, closed, json_pack("{s:o}", "user", im_json_text(user)));
+        return;
+    }
+    IM_LOG(imd->log, IM_LOG_INFO, "admin", "kicked", IM_KV("user", user), IM_KN("sessions", (int64_t)closed),
+           IM_KN("by_uid", call->peer.uid));
+    kicked(call, closed, json_pack("{s:o}", "user", im_json_text(user)));
 }
 
 /* Digits may be a user's id as well as a session's number. */
@@ -383,7 +396,7 @@ static void log_level(struct im_rpc_call *call)
     struct imd *imd = host(call);
     struct im_str wanted = im_rpc_string(call, "level");
     json_t *result = json_object();
-    if (wanted.p && !call->may_write) {
+    if (wanted.p && !call->peer.may_write) {
         json_decref(result);
         im_rpc_fail(call, IM_FORBIDDEN, "log.level LEVEL changes something, and this socket is for reading only");
         return;

@@ -20,6 +20,12 @@ struct place {
     yaml_mark_t mark;
 };
 
+struct im_config_places {
+    char *name; /* the file's */
+    struct place *v;
+    size_t n;
+};
+
 struct loader {
     yaml_parser_t parser;
     yaml_event_t event; /* the current one */
@@ -30,8 +36,7 @@ struct loader {
     unsigned error_count;
     bool stop;   /* the text cannot be read further */
     bool listed; /* it has a list of listeners, be it an empty one */
-    struct place *places;
-    size_t place_count;
+    struct im_config_places places;
 };
 
 /* A level of the file: the rows that may stand here are those whose path begins with prefix. */
@@ -45,6 +50,15 @@ struct scope {
 
 /* Problems. */
 
+static void put_problem(struct im_out *out, const char *path, const char *problem)
+{
+    im_out_str(out, ": ");
+    im_out_safe(out, im_str(path), false);
+    im_out_str(out, ": ");
+    im_out_safe(out, im_str(problem), false);
+    im_out_char(out, '\n');
+}
+
 static void report(struct loader *l, size_t line, size_t column, const char *path, const char *problem)
 {
     if (l->error_count++ >= IM_CONFIG_ERRORS_MAX) {
@@ -52,11 +66,8 @@ static void report(struct loader *l, size_t line, size_t column, const char *pat
         return;
     }
     im_out_safe(l->errors, im_str(l->name), false);
-    im_out_printf(l->errors, ":%zu:%zu: ", line, column);
-    im_out_safe(l->errors, im_str(path), false);
-    im_out_str(l->errors, ": ");
-    im_out_safe(l->errors, im_str(problem), false);
-    im_out_char(l->errors, '\n');
+    im_out_printf(l->errors, ":%zu:%zu", line, column);
+    put_problem(l->errors, path, problem);
 }
 
 static void report_at(struct loader *l, const yaml_mark_t *mark, const char *path, const char *problem)
@@ -193,38 +204,38 @@ static bool is_null(const yaml_event_t *e)
 
 /* Places. */
 
-static struct place *find_place(struct loader *l, const char *path)
+static const struct place *find_place(const struct im_config_places *places, const char *path)
 {
-    for (size_t i = 0; i < l->place_count; i++)
-        if (strcmp(l->places[i].path, path) == 0)
-            return &l->places[i];
+    for (size_t i = 0; i < places->n; i++)
+        if (strcmp(places->v[i].path, path) == 0)
+            return &places->v[i];
     return NULL;
 }
 
 /* Notes the current event as the place of path. False (reported): it has one already. */
 static bool note_place(struct loader *l, const char *path)
 {
-    struct place *earlier = find_place(l, path);
+    const struct place *earlier = find_place(&l->places, path);
     if (earlier) {
         char problem[80];
         snprintf(problem, sizeof problem, "is given twice; first in line %zu", earlier->mark.line + 1);
         report_at(l, &l->event.start_mark, path, problem);
         return false;
     }
-    l->places = im_realloc(l->places, (l->place_count + 1) * sizeof *l->places);
-    struct place *place = &l->places[l->place_count++];
+    l->places.v = im_realloc(l->places.v, (l->places.n + 1) * sizeof *l->places.v);
+    struct place *place = &l->places.v[l->places.n++];
     snprintf(place->path, sizeof place->path, "%s", path);
     place->mark = l->event.start_mark;
     return true;
 }
 
 /* The place of the nearest thing around path that the file has. */
-static yaml_mark_t nearest_place(struct loader *l, const char *path)
+static yaml_mark_t nearest_place(const struct im_config_places *places, const char *path)
 {
     char around[PATH_MAX_SHOWN];
     snprintf(around, sizeof around, "%s", path);
     for (;;) {
-        struct place *place = find_place(l, around);
+        const struct place *place = find_place(places, around);
         if (place)
             return place->mark;
         size_t len = strlen(around);
@@ -467,7 +478,7 @@ static void check_whole(struct loader *l)
     if (!l->listed)
         im_config_default_listeners(l->config);
     if (im_config_check(l->config, path, &error) != IM_OK) {
-        yaml_mark_t mark = nearest_place(l, path);
+        yaml_mark_t mark = nearest_place(&l->places, path);
         report_at(l, &mark, path, error.detail);
     }
 }
@@ -503,18 +514,52 @@ static void parse(struct loader *l)
         check_whole(l);
 }
 
-struct im_config *im_config_parse(const char *name, struct im_str text, struct im_out *errors)
+/* places may be NULL: not wanted. */
+static struct im_config *parse_placed(const char *name, struct im_str text, struct im_config_places **places,
+                                      struct im_out *errors)
 {
     if (text.len >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
         text = (struct im_str){text.p + 3, text.len - 3};
     struct loader l = {.name = name, .text = text, .errors = errors, .config = im_config_new()};
     parse(&l);
-    free(l.places);
     if (l.error_count > IM_CONFIG_ERRORS_MAX)
         im_out_printf(errors, "%s: more than %d problems; the rest is not shown\n", name, IM_CONFIG_ERRORS_MAX);
     if (l.error_count > 0)
         im_config_free(&l.config);
+    if (l.config && places) {
+        *places = im_alloc(sizeof **places);
+        **places = l.places;
+        (*places)->name = im_strndup(name, strlen(name));
+    } else {
+        free(l.places.v);
+    }
     return l.config;
+}
+
+struct im_config *im_config_parse(const char *name, struct im_str text, struct im_out *errors)
+{
+    return parse_placed(name, text, NULL, errors);
+}
+
+void im_config_places_free(struct im_config_places **places)
+{
+    if (!*places)
+        return;
+    free((*places)->name);
+    free((*places)->v);
+    free(*places);
+    *places = NULL;
+}
+
+void im_config_report(const struct im_config_places *places, const char *key, const char *problem,
+                      struct im_out *errors)
+{
+    im_out_safe(errors, im_str(places ? places->name : "built-in defaults"), false);
+    if (places) {
+        yaml_mark_t mark = nearest_place(places, key);
+        im_out_printf(errors, ":%zu:%zu", mark.line + 1, mark.column + 1);
+    }
+    put_problem(errors, key, problem);
 }
 
 /* Reads all of fd, up to cap bytes; returns the length or -1 with errno. */
@@ -540,8 +585,9 @@ static void file_error(struct im_out *errors, const char *path, const char *prob
     im_out_printf(errors, ": %s\n", problem);
 }
 
-struct im_config *im_config_load(const char *path, struct im_out *errors)
+struct im_config *im_config_load(const char *path, struct im_config_places **places, struct im_out *errors)
 {
+    *places = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
         file_error(errors, path, strerror(errno));
@@ -555,7 +601,7 @@ struct im_config *im_config_load(const char *path, struct im_out *errors)
     else if (n > IM_CONFIG_FILE_MAX)
         file_error(errors, path, "larger than 1 MiB; this is no configuration");
     else
-        config = im_config_parse(path, (struct im_str){text, (size_t)n}, errors);
+        config = parse_placed(path, (struct im_str){text, (size_t)n}, places, errors);
     free(text);
     close(fd);
     return config;

@@ -13,8 +13,13 @@
 /* Parses text; `name` stands in the errors. Returns the caller's configuration, or NULL and in *errors one line for
  * each problem, "file:line:column: key: problem\n", safe for a terminal. */
 struct im_config *im_config_parse(const char *name, struct im_str text, struct im_out *errors);
-/* The same from a file. */
-struct im_config *im_config_load(const char *path, struct im_out *errors);
+/* Where each key of a file stood, so that what is found out later has its place too. */
+struct im_config_places;
+/* The same from a file. *places is the caller's too; NULL exactly when the configuration is. */
+struct im_config *im_config_load(const char *path, struct im_config_places **places, struct im_out *errors);
+void im_config_places_free(struct im_config_places **);
+/* One more line, for a key as "listen[0].tls.cert". places may be NULL: there was no file. */
+void im_config_report(const struct im_config_places *, const char *key, const char *problem, struct im_out *errors);
 
 /* The configuration as YAML that loads again. */
 void im_config_write(const struct im_config *, struct im_out *);

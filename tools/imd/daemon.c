@@ -29,13 +29,6 @@
 
 /* Time. */
 
-static int64_t wall_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int utc_offset_s(int64_t now_ms)
 {
     time_t now = (time_t)(now_ms / 1000);
@@ -45,7 +38,7 @@ static int utc_offset_s(int64_t now_ms)
 
 void imd_clock(struct imd *imd)
 {
-    int64_t now = wall_ms();
+    int64_t now = im_log_wall_ms();
     im_core_time(imd->core, now, im_loop_now_ms(), utc_offset_s(now));
 }
 
@@ -65,6 +58,11 @@ const char *imd_state_name(const struct imd *imd)
 bool imd_store_failed(const struct imd *imd)
 {
     return imd->store && imd->store->failed && imd->store->failed(imd->store);
+}
+
+bool imd_store_full(const struct imd *imd)
+{
+    return imd->store && imd->store->full && imd->store->full(imd->store);
 }
 
 static void set_state(struct imd *imd, enum imd_state state)
@@ -234,6 +232,16 @@ static enum im_reason listen_clients(struct imd *imd, struct im_error *error)
     return IM_OK;
 }
 
+static enum im_reason listen_metrics(struct imd *imd, struct im_error *error)
+{
+    struct im_error why = {0};
+    if (!imd->config->metrics_address)
+        return IM_OK;
+    enum im_reason r = im_http_listen(&imd->metrics_listener, &imd->metrics_service.env, imd->config->metrics_address,
+                                      imd->metrics_routes, &why);
+    return r == IM_OK ? r : im_fail(error, r, "cannot listen (metrics): %.200s", why.detail);
+}
+
 /* Every start-up step, in order; what was made is ended by stop() whether or not all of them succeed. */
 static enum im_reason start(struct imd *imd, struct im_error *error)
 {
@@ -242,7 +250,7 @@ static enum im_reason start(struct imd *imd, struct im_error *error)
     imd_pages_init(imd);
     enum im_reason r = imd_admin_open(imd, &imd->admin, error);
     if (r == IM_OK)
-        r = imd_metrics_listen(imd, error);
+        r = listen_metrics(imd, error);
     if (r == IM_OK)
         r = listen_clients(imd, error);
     return r;
@@ -333,6 +341,27 @@ static void on_usr1(evutil_socket_t signal_number, short what, void *arg)
         IM_LOG(imd->log, IM_LOG_ERROR, "log", "cannot be opened again", IM_KS("problem", error.detail));
 }
 
+/* Of this program alone; the store's threads take no signals. */
+static void mask_signals(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(how, &set, NULL);
+}
+
+void imd_hold_signals(void)
+{
+    mask_signals(SIG_BLOCK);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg;
+    imd_notify("WATCHDOG=1");
+}
+
 static enum im_reason make_loop(struct imd *imd, struct im_error *error)
 {
     imd->base = event_base_new();
@@ -342,6 +371,7 @@ static enum im_reason make_loop(struct imd *imd, struct im_error *error)
     imd->wake = event_new(imd->base, imd->wake_fd, EV_READ | EV_PERSIST, on_wake, imd);
     imd->tick = event_new(imd->base, -1, EV_PERSIST, on_tick, imd);
     imd->deadline = evtimer_new(imd->base, on_deadline, imd);
+    imd->watchdog = event_new(imd->base, -1, EV_PERSIST, on_watchdog, NULL);
     imd->signals[0] = evsignal_new(imd->base, SIGTERM, on_terminate, imd);
     imd->signals[1] = evsignal_new(imd->base, SIGINT, on_terminate, imd);
     imd->signals[2] = evsignal_new(imd->base, SIGHUP, on_hangup, imd);
@@ -352,9 +382,14 @@ static enum im_reason make_loop(struct imd *imd, struct im_error *error)
 
 static void add_events(struct imd *imd)
 {
+    uint64_t us = imd_watchdog_us();
+    struct timeval often = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)};
     event_add(imd->tick, &(struct timeval){.tv_usec = IM_TICK_MS * 1000});
     for (size_t i = 0; i < 4; i++)
         event_add(imd->signals[i], NULL);
+    mask_signals(SIG_UNBLOCK);
+    if (us > 0)
+        event_add(imd->watchdog, &often);
 }
 
 /* Stopping. */
@@ -387,8 +422,8 @@ static void free_env(struct im_transport_env *env)
 
 static void free_loop(struct imd *imd)
 {
-    struct event *events[] = {imd->wake,       imd->tick,       imd->deadline,  imd->signals[0],
-                              imd->signals[1], imd->signals[2], imd->signals[3]};
+    struct event *events[] = {imd->wake,       imd->tick,       imd->deadline,   imd->watchdog,
+                              imd->signals[0], imd->signals[1], imd->signals[2], imd->signals[3]};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);
@@ -450,7 +485,7 @@ static void tell_ready(struct imd *imd)
     imd_notify("READY=1");
 }
 
-static int exit_code(enum im_reason reason)
+int imd_exit_code(enum im_reason reason)
 {
     switch (reason) {
     case IM_OK:
@@ -505,7 +540,7 @@ int imd_run(struct im_config *config, const char *config_path)
     struct im_error error = {0};
     struct imd imd = {.config = config, .config_path = config_path, .wake_fd = -1};
     imd.started_mono_ms = im_loop_now_ms();
-    imd.started_wall_ms = wall_ms();
+    imd.started_wall_ms = im_log_wall_ms();
     enum im_reason r = prepare(&imd, &error);
     if (r == IM_OK)
         r = start(&imd, &error);
@@ -516,7 +551,7 @@ int imd_run(struct im_config *config, const char *config_path)
         event_base_dispatch(imd.base);
     } else {
         tell_failure(&imd, &error);
-        imd.exit_code = exit_code(r);
+        imd.exit_code = imd_exit_code(r);
     }
     stop(&imd);
     IM_LOG(imd.log, IM_LOG_INFO, "imd", "stopped", IM_KN("status", imd.exit_code));

@@ -59,7 +59,7 @@ struct imd {
     uint64_t admin_requests, admin_refused;
 
     int wake_fd;
-    struct event *wake, *tick, *deadline, *signals[4];
+    struct event *wake, *tick, *deadline, *watchdog, *signals[4];
     uint64_t ticks;
     uint64_t started_mono_ms;
     int64_t started_wall_ms;
@@ -73,11 +73,15 @@ struct imd {
 
 /* Runs until told to stop. config becomes the server's. Returns the exit status. */
 int imd_run(struct im_config *config, const char *config_path);
+/* Keeps HUP and USR1, which would end the process, for later: imd_run() takes them once it is ready. */
+void imd_hold_signals(void);
+int imd_exit_code(enum im_reason);
 
 /* daemon.c */
 void imd_clock(struct imd *);
 const char *imd_state_name(const struct imd *);
 bool imd_store_failed(const struct imd *);
+bool imd_store_full(const struct imd *);
 /* Stops in good order; a second time: at once. */
 void imd_shutdown(struct imd *, const char *why);
 /* Calls ready() with fresh figures, on a later turn. */
@@ -97,7 +101,6 @@ void imd_reload_clear(struct imd_reload *);
 /* pages.c: /healthz, /metrics and the chat page's routes. */
 void imd_pages_init(struct imd *);
 void imd_pages_free(struct imd *);
-enum im_reason imd_metrics_listen(struct imd *, struct im_error *);
 /* Logged-in sessions by transport, in the order of im_transports[]. */
 #define IMD_TRANSPORTS_MAX 8
 void imd_count_sessions(const struct imd *, uint64_t counts[IMD_TRANSPORTS_MAX]);

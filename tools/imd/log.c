@@ -30,7 +30,7 @@ struct im_log_file {
     struct kind kinds[KINDS];
 };
 
-static int64_t wall_ms(void)
+int64_t im_log_wall_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
@@ -101,7 +101,7 @@ static void log_write(struct im_log *log, enum im_log_level level, const char *s
                       const struct im_kv *fields)
 {
     struct im_log_file *file = (struct im_log_file *)log;
-    int64_t now = wall_ms();
+    int64_t now = im_log_wall_ms();
     pthread_mutex_lock(&file->lock);
     if (may_write(file, find_kind(file, subsystem, event), now))
         write_now(file, now, level, subsystem, event, fields);
@@ -110,7 +110,7 @@ static void log_write(struct im_log *log, enum im_log_level level, const char *s
 
 void im_log_file_flush(struct im_log_file *file)
 {
-    int64_t now = wall_ms();
+    int64_t now = im_log_wall_ms();
     pthread_mutex_lock(&file->lock);
     for (size_t i = 0; i < KINDS; i++)
         if (file->kinds[i].second != now / 1000)

@@ -26,6 +26,9 @@ enum im_reason im_log_file_configure(struct im_log_file *, const char *path, enu
 /* About every second: writes how many lines were left out. */
 void im_log_file_flush(struct im_log_file *);
 
+/* Now, in milliseconds since 1970. */
+int64_t im_log_wall_ms(void);
+
 /* One line with its LF, as it would be written. */
 struct im_out;
 void im_log_format(struct im_out *, enum im_log_format, int64_t wall_ms, enum im_log_level, const char *subsystem,

@@ -11,7 +11,7 @@
 #include "core/mem.h"
 #include "tools/imd/config_file.h"
 #include "tools/imd/daemon.h"
-#include "transports/tls.h"
+#include "tools/imd/outside.h"
 
 #define DEFAULT_CONFIG IM_SYSCONFDIR "/imd/imd.yaml"
 
@@ -86,46 +86,36 @@ static char *find_config(const struct options *options)
     return absolute;
 }
 
-static struct im_config *load(const char *path)
+/* NULL, and *status, when it will not do. To be shown it only needs to be read. */
+static struct im_config *load(const char *path, enum action action, int *status)
 {
     struct im_out errors = {0};
+    struct im_config_places *places = NULL;
     struct im_config *config;
+    enum im_reason r = IM_OK;
     if (path) {
-        config = im_config_load(path, &errors);
+        config = im_config_load(path, &places, &errors);
     } else {
         config = im_config_new();
         im_config_default_listeners(config);
     }
+    if (!config)
+        r = IM_CONFIG;
+    else if (action != SHOW)
+        r = imd_outside_check(config, places, false, &errors);
+    if (r != IM_OK)
+        im_config_free(&config);
+    *status = imd_exit_code(r);
     fwrite(im_out_data(&errors), 1, errors.len, stderr);
     im_out_clear(&errors);
+    im_config_places_free(&places);
     return config;
 }
 
-/* What only the files named in the configuration can tell. */
-static int test_files(const struct im_config *config, const char *name)
+static int test(const char *path)
 {
-    struct im_error error;
-    if (chdir(config->data_dir) != 0)
-        return EX_OK; /* made at the start */
-    for (size_t i = 0; i < config->listen_count; i++) {
-        struct im_tls *tls = NULL;
-        const struct im_listen_config *listen = &config->listen[i];
-        if (listen->tls_cert && im_tls_new(&tls, listen->tls_cert, listen->tls_key, &error) != IM_OK) {
-            fprintf(stderr, "%s: listen[%zu].tls: %s\n", name, i, error.detail);
-            return EX_CONFIG;
-        }
-        im_tls_free(&tls);
-    }
+    printf("%s: the configuration is good\n", path ? path : "built-in defaults");
     return EX_OK;
-}
-
-static int test(const struct im_config *config, const char *path)
-{
-    const char *name = path ? path : "built-in defaults";
-    int status = test_files(config, name);
-    if (status == EX_OK)
-        printf("%s: the configuration is good\n", name);
-    return status;
 }
 
 static int show(const struct im_config *config)
@@ -149,13 +139,13 @@ static int print_default(void)
 static int with_config(const struct options *options)
 {
     char *path = find_config(options);
-    int status = EX_CONFIG;
-    /* Errors name the file as it was given; the running server's log names it in full. */
-    struct im_config *config = load(path && options->action != RUN && options->path ? options->path : path);
+    int status;
+    /* Errors name the file as it was given; the running server names it in full. */
+    struct im_config *config = load(options->path ? options->path : path, options->action, &status);
     if (config && options->action == RUN)
         status = imd_run(config, path);
     else if (config)
-        status = options->action == TEST ? test(config, path) : show(config);
+        status = options->action == TEST ? test(path) : show(config);
     if (options->action != RUN)
         im_config_free(&config);
     free(path);
@@ -166,6 +156,7 @@ int main(int argc, char **argv)
 {
     struct options options = {0};
     signal(SIGPIPE, SIG_IGN);
+    imd_hold_signals();
     umask(umask(0) | 027);
     if (!parse_options(argc, argv, &options)) {
         fputs("Try: imd --help\n", stderr);

@@ -5,7 +5,6 @@
 #include "core/mem.h"
 #include "tools/imd/daemon.h"
 #include "transports/gate.h"
-#include "transports/listener.h"
 #include "web/web.h"
 
 /* /healthz */
@@ -76,6 +75,8 @@ static void put_gauges(struct im_out *out, const struct imd *imd)
         im_out_printf(out, "imd_sessions{transport=\"%s\"} %" PRIu64 "\n", im_transports[i]->name, sessions[i]);
     put_one(out, "connections", "gauge", "Client connections, logged in or not.", im_gate_count(imd->env.gate));
     put_one(out, "ready", "gauge", "1 while clients are served.", imd->state == IMD_RUNNING && !imd_store_failed(imd));
+    put_one(out, "store_full", "gauge", "1 while the disk has no room for what is sent.", imd_store_full(imd));
+    put_one(out, "store_failed", "gauge", "1 once the store has failed for good.", imd_store_failed(imd));
     put_one(out, "store_events", "gauge", "Events in the log, as of the scrape before.", imd->stats.events);
     put_one(out, "store_conversations", "gauge", "Conversations in the store.", imd->stats.conversations);
     put_one(out, "store_bytes", "gauge", "Bytes of the store on disk.", imd->stats.bytes);
@@ -139,27 +140,4 @@ void imd_pages_free(struct imd *imd)
 {
     free(imd->routes);
     free(imd->metrics_routes);
-}
-
-static void metrics_ready(void *arg, struct im_stream *stream)
-{
-    struct imd *imd = arg;
-    im_http_serve(&imd->metrics_service.env, NULL, imd->metrics_routes, stream);
-}
-
-enum im_reason imd_metrics_listen(struct imd *imd, struct im_error *error)
-{
-    if (!imd->config->metrics_address)
-        return IM_OK;
-    struct im_config *config = im_config_new();
-    struct im_listen_config *listen = im_config_add_listener(config);
-    listen->address = im_strndup(imd->config->metrics_address, strlen(imd->config->metrics_address));
-    struct im_error why = {0};
-    enum im_reason r =
-        im_listener_open(&imd->metrics_listener,
-                         &(struct im_listener_options){
-                             .env = &imd->metrics_service.env, .config = listen, .ready = metrics_ready, .arg = imd},
-                         &why);
-    im_config_free(&config);
-    return r == IM_OK ? r : im_fail(error, r, "cannot listen (metrics): %.200s", why.detail);
 }

@@ -4,8 +4,9 @@
 #include "tools/imd/admin.h"
 #include "tools/imd/config_file.h"
 #include "tools/imd/daemon.h"
+#include "tools/imd/outside.h"
 
-/* Everything that can fail happens before anything changes: reading, then the log file, then the certificates. */
+/* Everything that can fail happens before anything changes: reading, then the certificates, then the log file. */
 
 static struct im_str taken(const struct im_out *out)
 {
@@ -20,10 +21,17 @@ static void add_problem(struct imd_reload *reload, const char *problem)
 
 static struct im_config *read_config(struct imd *imd, struct imd_reload *reload)
 {
-    if (imd->config_path)
-        return im_config_load(imd->config_path, &reload->problems);
-    struct im_config *config = im_config_new();
-    im_config_default_listeners(config);
+    struct im_config_places *places = NULL;
+    struct im_config *config;
+    if (imd->config_path) {
+        config = im_config_load(imd->config_path, &places, &reload->problems);
+    } else {
+        config = im_config_new();
+        im_config_default_listeners(config);
+    }
+    if (config && imd_outside_check(config, places, true, &reload->problems) != IM_OK)
+        im_config_free(&config);
+    im_config_places_free(&places);
     return config;
 }
 
@@ -64,13 +72,15 @@ static bool apply_outside(struct imd *imd, const struct im_config *config, struc
     for (size_t i = 0; i < imd->listener_count; i++)
         if (imd->listeners[i].listener)
             all[count++] = imd->listeners[i].listener;
-    enum im_reason r = im_listeners_reload_tls(all, count, &error);
-    free(all);
+    enum im_reason r = im_listeners_load_tls(all, count, &error);
     if (r == IM_OK)
         r = im_log_file_configure(imd->log_file, config->log_file, (enum im_log_format)config->log_format,
                                   (enum im_log_level)config->log_level, &error);
-    if (r != IM_OK)
+    if (r == IM_OK)
+        im_listeners_commit_tls(all, count);
+    else
         add_problem(reload, error.detail);
+    free(all);
     return r == IM_OK;
 }
 

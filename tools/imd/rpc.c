@@ -48,10 +48,10 @@ struct im_bytes *im_rpc_refusal(enum im_reason reason, const char *message)
 
 static void end(struct im_rpc_call *call, struct im_bytes *bytes)
 {
-    if (call->answer && call->id)
-        call->answer(call->arg, bytes);
-    else
+    if (!call->answer || !call->id)
         im_bytes_drop(&bytes);
+    if (call->answer)
+        call->answer(call->arg, bytes);
     if (call->over)
         *call->over = true;
     json_decref(call->args);
@@ -261,7 +261,7 @@ static void refuse(struct request *q, void (*answer)(void *arg, struct im_bytes 
 static struct im_rpc_call *run(struct im_rpc_call *call)
 {
     bool over = false;
-    if (call->command->access == IM_RPC_WRITE && !call->may_write) {
+    if (call->command->access == IM_RPC_WRITE && !call->peer.may_write) {
         im_rpc_fail(call, IM_FORBIDDEN, "%s changes something, and this socket is for reading only",
                     call->command->name);
         return NULL;
@@ -274,7 +274,7 @@ static struct im_rpc_call *run(struct im_rpc_call *call)
     return call;
 }
 
-struct im_rpc_call *im_rpc_line(const struct im_rpc *rpc, struct im_str line, bool may_write,
+struct im_rpc_call *im_rpc_line(const struct im_rpc *rpc, struct im_str line, struct im_rpc_peer peer,
                                 void (*answer)(void *arg, struct im_bytes *), void *arg)
 {
     struct request q = {0};
@@ -291,7 +291,7 @@ struct im_rpc_call *im_rpc_line(const struct im_rpc *rpc, struct im_str line, bo
         json_decref(args);
     } else {
         call = im_alloc(sizeof *call);
-        *call = (struct im_rpc_call){rpc, command, may_write, args, json_incref(q.id), answer, arg, NULL};
+        *call = (struct im_rpc_call){rpc, command, peer, args, json_incref(q.id), answer, arg, NULL};
     }
     json_decref(q.root);
     return call ? run(call) : NULL;

@@ -43,11 +43,17 @@ struct im_rpc {
     void *host;
 };
 
+/* Who asks. */
+struct im_rpc_peer {
+    bool may_write;
+    unsigned uid; /* for the log */
+};
+
 /* A request that is being answered. Ended by exactly one of im_rpc_result() and im_rpc_fail(). */
 struct im_rpc_call {
     const struct im_rpc *rpc;
     const struct im_rpc_command *command;
-    bool may_write;
+    struct im_rpc_peer peer;
     json_t *args;                                 /* object, checked against the command's table */
     json_t *id;                                   /* NULL: a notification, which gets no answer */
     void (*answer)(void *arg, struct im_bytes *); /* NULL: nobody listens any more */
@@ -56,8 +62,9 @@ struct im_rpc_call {
 };
 
 /* Takes one line, without its end. Answers by answer(arg, bytes), which takes the reference, at most once: before this
- * returns NULL, or later, and then the call is returned. Bytes are JSON and a LF, safe for a terminal. */
-struct im_rpc_call *im_rpc_line(const struct im_rpc *, struct im_str line, bool may_write,
+ * returns NULL, or later, and then the call is returned. Bytes are JSON and a LF, safe for a terminal; NULL when a
+ * notification is over, which is not answered. */
+struct im_rpc_call *im_rpc_line(const struct im_rpc *, struct im_str line, struct im_rpc_peer,
                                 void (*answer)(void *arg, struct im_bytes *), void *arg);
 /* The asker has gone: the call goes on, and its answer is dropped. */
 void im_rpc_abandon(struct im_rpc_call *);

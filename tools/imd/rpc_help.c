@@ -47,10 +47,29 @@ static size_t put_usage(const struct im_rpc_command *command, struct im_out *out
     return out->len - start;
 }
 
-static void put_summary(const char *help, struct im_out *out)
+/* Breaks text into lines at spaces, with `indent` columns before the second and further ones; bytes are taken for
+ * columns, so that some lines are shorter than need be. */
+static void put_wrapped(struct im_str text, size_t indent, struct im_out *out)
+{
+    size_t column = indent;
+    for (size_t at = 0, n; at < text.len; at += n + 1) {
+        const char *space = memchr(text.p + at, ' ', text.len - at);
+        n = space ? (size_t)(space - text.p) - at : text.len - at;
+        bool fits = column + 1 + n <= LINE_WIDTH;
+        if (at > 0 && fits)
+            im_out_char(out, ' ');
+        else if (at > 0)
+            im_out_printf(out, "\n%*s", (int)indent, "");
+        column = fits ? column + 1 + n : indent + n;
+        im_out_put(out, text.p + at, n);
+    }
+}
+
+/* The first sentence. */
+static struct im_str summary(const char *help)
 {
     const char *end = strstr(help, ". ");
-    im_out_put(out, help, end ? (size_t)(end - help) + 1 : strlen(help));
+    return (struct im_str){help, end ? (size_t)(end - help) + 1 : strlen(help)};
 }
 
 static void help_all(const struct im_rpc *rpc, struct im_out *out)
@@ -60,31 +79,17 @@ static void help_all(const struct im_rpc *rpc, struct im_out *out)
         im_out_str(out, "  ");
         size_t width = put_usage(c, out);
         im_out_printf(out, "%*s  ", width < USAGE_WIDTH ? (int)(USAGE_WIDTH - width) : 0, "");
-        put_summary(c->help, out);
+        put_wrapped(summary(c->help), USAGE_WIDTH + 4, out);
         im_out_char(out, '\n');
     }
     im_out_str(out, "\nhelp COMMAND tells more. Arguments stand in order, or as NAME=VALUE.\n");
-}
-
-/* Breaks text into lines at spaces; bytes are taken for columns, so that some lines are shorter than need be. */
-static void put_wrapped(const char *text, struct im_out *out)
-{
-    size_t column = 0;
-    while (*text) {
-        size_t n = strcspn(text, " ");
-        if (column > 0)
-            im_out_char(out, column + 1 + n > LINE_WIDTH ? '\n' : ' ');
-        column = column + 1 + n > LINE_WIDTH ? n : column + 1 + n;
-        im_out_put(out, text, n);
-        text += n + strspn(text + n, " ");
-    }
 }
 
 static void help_one(const struct im_rpc_command *command, struct im_out *out)
 {
     put_usage(command, out);
     im_out_str(out, "\n\n");
-    put_wrapped(command->help, out);
+    put_wrapped(im_str(command->help), 0, out);
     im_out_str(out, command->args[0].name ? "\n\nArguments:\n" : "\n");
     for (const struct im_rpc_arg *arg = command->args; arg->name; arg++)
         im_out_printf(out, "  %-10s  %s%s%s%s\n", arg->name, arg->help, arg->choices ? " One of " : "",

@@ -50,6 +50,11 @@ export class Session extends Emitter {
         return this.chat.me;
     }
 
+    // 'online', 'offline', or undefined: not known, as nothing is while there is no connection.
+    presence(id) {
+        return this.client.online ? this.chat.presence(id) : undefined;
+    }
+
     start() {
         const wake = () => document.visibilityState === 'visible' && this.client.wake();
         for (const [target, name] of [[window, 'online'], [document, 'visibilitychange'], [window, 'pageshow']]) {

@@ -27,8 +27,13 @@ ACCEPTED = {
     "several-upgrades": changed(Upgrade="h2c, websocket"),
     "several-subprotocols": changed(Sec_WebSocket_Protocol="chat, im.v1,  other"),
     "subprotocol-in-second-line": changed(Sec_WebSocket_Protocol="chat\r\nSec-WebSocket-Protocol: im.v1"),
-    "own-origin": changed(host="chat.example:3688", Origin="http://chat.example:3688"),
-    "own-origin-over-tls-proxy": changed(host="chat.example", Origin="https://CHAT.example"),
+    "own-origin": changed(host="localhost:3688", Origin="http://localhost:3688"),
+    "own-origin-over-tls": changed(host="localhost", Origin="https://LOCALHOST"),
+    "own-origin-below-localhost": changed(host="chat.localhost:3688", Origin="http://chat.localhost:3688"),
+    "own-origin-ipv4": changed(host="127.1.2.3:3688", Origin="http://127.1.2.3:3688"),
+    "own-origin-ipv6": changed(host="[::1]:3688", Origin="http://[::1]:3688"),
+    "own-origin-ipv6-without-port": changed(host="[::1]", Origin="http://[::1]"),
+    "other-host-without-origin": changed(host="chat.example"),
     "absolute-target": changed().replace(b"GET /ws", b"GET http://localhost/ws"),
     "query": changed(path="/ws?token=abc"),
     "empty-line-first": b"\r\n" + changed(),
@@ -82,6 +87,11 @@ REFUSED = {
     "very-long-id": (changed(path="/ws/" + "a" * 3000 + "/b"), 400),
     "foreign-origin": (changed(Origin="http://evil.example"), 403),
     "origin-of-another-port": (changed(host="localhost:3688", Origin="http://localhost:3689"), 403),
+    "rebound-name": (changed(host="evil.example", Origin="http://evil.example"), 403),
+    "rebound-name-with-port": (changed(host="evil.example:3688", Origin="http://evil.example:3688"), 403),
+    "rebound-name-like-localhost": (changed(host="notlocalhost", Origin="http://notlocalhost"), 403),
+    "rebound-name-like-ipv4": (changed(host="127.0.0.1.evil.example", Origin="http://127.0.0.1.evil.example"), 403),
+    "rebound-name-on-a-pair": (changed(path="/ws/a/b", host="evil.example", Origin="http://evil.example"), 403),
     "origin-null": (changed(Origin="null"), 403),
     "two-origins": (changed(Origin="http://localhost\r\nOrigin: http://localhost"), 400),
 }
@@ -111,6 +121,8 @@ def test_allowed_origins(start):
     for origin, status in (("https://chat.example", 101), ("https://CHAT.example", 101), ("http://chat.example", 403),
                            ("http://localhost", 101), ("https://chat.example.evil", 403)):
         assert answer(server, changed(Origin=origin))[0] == status
+    behind_a_proxy = changed(host="chat.example", Origin="https://chat.example")
+    assert answer(server, behind_a_proxy)[0] == 101
     everyone = start(ws={"origins": ["*"]})
     assert answer(everyone, changed(Origin="null"))[0] == 101
     assert everyone.imd.metric('refused_total{reason="origin_forbidden"}') == 0

@@ -170,6 +170,22 @@ def test_page_is_not_sent_twice(server):
             assert bool(body) == (status == 200)
 
 
+def test_each_form_of_the_page_has_its_own_tag(server):
+    tags = {}
+    with server.raw() as raw:
+        for coding in ("identity", "gzip"):
+            raw.send(request("/", fields=f"Accept-Encoding: {coding}\r\n"))
+            _, headers, _ = raw.response()
+            assert headers.get("content-encoding", "identity") == coding
+            tags[coding] = headers["etag"]
+        assert tags["gzip"] != tags["identity"]
+        for coding in tags:
+            for tag in tags.values():
+                raw.send(request("/", fields=f"Accept-Encoding: {coding}\r\nIf-None-Match: {tag}\r\n"))
+                status, headers, _ = raw.response()
+                assert (status, headers["etag"]) == (304, tag)
+
+
 def test_half_closed_client_gets_its_answer(server):
     with server.raw() as raw:
         raw.send(request("/nowhere"))

@@ -3,7 +3,7 @@ import en from './en.js';
 import zh from './zh.js';
 
 const TEXTS = { zh, en };
-const RTL = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+const RTL = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 export const LANGS = Object.keys(TEXTS);
 
 function preferred() {

@@ -1,4 +1,4 @@
-const ID = /^[\p{L}\p{M}\p{N}._-]+$/u;
+const ID = /^(?!\p{M})(?:(?!\p{Default_Ignorable_Code_Point})[\p{L}\p{M}\p{Nd}._-])+$/u;
 const ID_POINTS = 32;
 const encoder = new TextEncoder();
 
@@ -40,7 +40,7 @@ export function initial(id) {
     return (/\p{Script=Han}$/u.test(id) ? characters.at(-1) : characters[0]) ?? '';
 }
 
-const LINK = /\bhttps?:\/\/[^\s<>"'`\u0000-\u001f\u200e\u200f\u202a-\u202e\u2066-\u2069，。！？；：、）】》」』]+/giu;
+const LINK = /\bhttps?:\/\/[^\s<>"'`\u0000-\u001f\p{Bidi_Control}，。！？；：、）】》」』]+/giu;
 const LINK_TAIL = /[.,!?;:)\]}]+$/;
 
 // Splits text into plain strings and { url } for the web addresses in it.
@@ -55,4 +55,22 @@ export function linkParts(text) {
     }
     if (at < text.length) parts.push(text.slice(at));
     return parts;
+}
+
+const BIDI = /(\p{Bidi_Control})/u;
+
+function codeName(c) {
+    return `U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+}
+
+// The text with the names of the characters that would put what stands around them in another order, instead of these.
+export function withoutBidi(text) {
+    return text.split(BIDI).map((part, i) => (i % 2 ? codeName(part) : part)).join('');
+}
+
+// Splits text as linkParts() does, and gives { control } for each of those characters.
+export function textParts(text) {
+    return linkParts(text).flatMap(part => (part.url
+        ? part
+        : part.split(BIDI).map((piece, i) => (i % 2 ? { control: codeName(piece) } : piece)).filter(piece => piece !== '')));
 }

@@ -168,10 +168,10 @@ export class ChatView {
     }
 
     #renderTop() {
-        const { chat, client } = this.#session;
+        const { chat } = this.#session;
         const p = this.#parts;
         const conv = this.#conv;
-        const state = client.online ? chat.presence(conv.id) : undefined;
+        const state = this.#session.presence(conv.id);
         p.peerId.textContent = conv.id;
         p.presence.textContent = state ? t(`peer.${state}`) : '';
         p.presence.dataset.state = state ?? 'unknown';

@@ -1,6 +1,6 @@
 import { locale, t } from '../i18n/index.js';
 import { arrange, h } from '../util/dom.js';
-import { linkParts } from '../util/text.js';
+import { textParts } from '../util/text.js';
 import { clock, dayKey, dayName, fullTime } from '../util/time.js';
 import { icon } from './parts.js';
 
@@ -13,9 +13,10 @@ function dayWords() {
 }
 
 function textNodes(text) {
-    return linkParts(text).map(part => typeof part === 'string'
-        ? part
-        : h('a', { href: part.url, target: '_blank', rel: 'noopener noreferrer nofollow' }, part.url));
+    return textParts(text).map(part => {
+        if (part.url) return h('bdi', {}, h('a', { href: part.url, target: '_blank', rel: 'noopener noreferrer nofollow' }, part.url));
+        return part.control ? h('bdi', { class: 'control' }, part.control) : part;
+    });
 }
 
 const STATE_ICONS = { sending: 'clock', sent: 'check', failed: 'alert' };

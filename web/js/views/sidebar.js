@@ -1,13 +1,13 @@
 import { locale, t } from '../i18n/index.js';
 import { arrange, h } from '../util/dom.js';
-import { key, parseId } from '../util/text.js';
+import { key, parseId, withoutBidi } from '../util/text.js';
 import { shortTime } from '../util/time.js';
 import { avatar, brand, icon, langSwitch } from './parts.js';
 
 const SNIPPET = 80;
 
 function snippet(message) {
-    const text = message.text.replace(/\s+/g, ' ').slice(0, SNIPPET);
+    const text = withoutBidi(message.text.replace(/\s+/g, ' ').slice(0, SNIPPET));
     if (message.state === 'failed') return t('side.failed', { text });
     return message.own ? t('side.own', { text }) : text;
 }
@@ -80,7 +80,7 @@ export class Sidebar {
         row.name.textContent = conv.id;
         row.text.textContent = last ? snippet(last) : '';
         row.time.textContent = last ? shortTime(last.ts, locale(), { yesterday: t('day.yesterday') }) : '';
-        row.dot.classList.toggle('on', chat.presence(conv.id) === 'online');
+        row.dot.classList.toggle('on', this.#session.presence(conv.id) === 'online');
         row.badge.hidden = unread === 0;
         row.count.textContent = unread > 99 ? '99+' : String(unread);
         row.words.textContent = t('side.unread', { n: unread });
