@@ -64,9 +64,10 @@ export class Person {
     // Waits until the messages shown are exactly these, each once, in this order.
     async sees(texts) {
         const shown = () => this.page.locator('.message .text').allTextContents();
-        await this.page.waitForFunction(n => document.querySelectorAll('.message').length >= n, texts.length)
-            .catch(async () => assert.deepEqual(await shown(), texts));
-        assert.deepEqual(await shown(), texts);
+        await this.page.waitForFunction(wanted => {
+            const shown = Array.from(document.querySelectorAll('.message .text'), node => node.textContent);
+            return JSON.stringify(shown) === JSON.stringify(wanted);
+        }, texts).catch(async () => assert.deepEqual(await shown(), texts));
     }
 
     async allSent() {

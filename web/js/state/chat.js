@@ -155,11 +155,6 @@ export class Chat extends Emitter {
         return this.#presence.get(key(id));
     }
 
-    forgetPresence() {
-        this.#presence.clear();
-        this.emit('change');
-    }
-
     note(id, kind, text) {
         const conv = this.conversation(id);
         conv.notes.push({ kind, text, after: conv.messages.at(-1)?.seq ?? 0, ts: Date.now() });
