@@ -17,19 +17,27 @@ enum im_op {
 };
 
 enum im_field {
-#define IM_FIELD(name, type, max) IM_F_##name,
+#define IM_FIELD(member, name, type, max) IM_F_##member,
 #include "core/tbl/fields.def"
 #undef IM_FIELD
     IM_FIELD_COUNT
 };
-#define IM_BIT(field) (1u << IM_F_##field)
+#define IM_BIT(field) ((uint64_t)1 << IM_F_##field)
 
-#define IM_WATCH_MAX 256 /* users in one presence request */
+#define IM_WATCH_MAX    256 /* users in one presence request */
+#define IM_MENTIONS_MAX 32  /* users mentioned in one message */
+
+/* How a session sits with its user. Only transports and the daemon choose another than IM_SEAT_CHAT. */
+enum im_seat_kind {
+    IM_SEAT_CHAT,   /* gets what the user gets; the user is online */
+    IM_SEAT_QUIET,  /* the same, but the user is not online by it: an outgoing webhook */
+    IM_SEAT_SENDER, /* sends and gets only the answers: an incoming webhook. The token says where to */
+};
 
 /* A decoded request. String views belong to `memory` (or to the dialect's input) and live until im_command_clear(). */
 struct im_command {
     enum im_op op;
-    uint32_t have;    /* IM_BIT mask of the fields present */
+    uint64_t have;    /* IM_BIT mask of the fields present */
     struct im_str id; /* the request's id as JSON text, or absent */
 #define IM_FIELD_STR(name)  struct im_str name;
 #define IM_FIELD_U64(name)  uint64_t name;
@@ -38,7 +46,7 @@ struct im_command {
 #define IM_FIELD_STRS(name)                                                                                            \
     struct im_str *name;                                                                                               \
     size_t name##_count;
-#define IM_FIELD(name, type, max) IM_FIELD_##type(name)
+#define IM_FIELD(member, name, type, max) IM_FIELD_##type(member)
 #include "core/tbl/fields.def"
 #undef IM_FIELD
 #undef IM_FIELD_STR
@@ -47,7 +55,9 @@ struct im_command {
 #undef IM_FIELD_BOOL
 #undef IM_FIELD_STRS
     bool or_close; /* the transport's own request: if it is refused, the session ends */
-    void *memory;  /* what the views point into; the decoder's business */
+    bool trusted;  /* login without a password: the server's own */
+    enum im_seat_kind seat;
+    void *memory; /* what the views point into; the decoder's business */
     void (*release)(struct im_command *);
 };
 

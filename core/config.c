@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "core/account.h"
 #include "core/bytes.h"
+#include "core/jwt.h"
 #include "core/mem.h"
 #include "core/suggest.h"
 
@@ -722,12 +724,62 @@ static enum im_reason check_service(const struct im_config *config, const struct
     return IM_OK;
 }
 
+static enum im_reason check_jwt_keys(const struct im_config *config, struct im_error *error)
+{
+    enum im_jwt_alg alg;
+    for (size_t i = 0; i < config->jwt_keys.n; i++)
+        if (!im_jwt_key_spec(config->jwt_keys.v[i], &alg))
+            return im_fail(error, IM_CONFIG, "\"%.100s\" is not HS256:FILE or EdDSA:FILE", config->jwt_keys.v[i]);
+    return IM_OK;
+}
+
+/* Names one system user twice? */
+static bool named_before(const struct im_strings *list, size_t i, struct im_str user)
+{
+    struct im_str other;
+    struct im_name id;
+    for (size_t k = 0; k < i; k++)
+        if (im_unix_user_spec(list->v[k], &other, &id, NULL) == IM_OK && im_str_eq(user, other))
+            return true;
+    return false;
+}
+
+static enum im_reason check_unix_users(const struct im_config *config, struct im_error *error)
+{
+    const struct im_strings *list = &config->unix_users;
+    struct im_str user;
+    struct im_name id;
+    for (size_t i = 0; i < list->n; i++) {
+        enum im_reason r = im_unix_user_spec(list->v[i], &user, &id, error);
+        if (r != IM_OK)
+            return r;
+        if (named_before(list, i, user))
+            return im_fail(error, IM_CONFIG, "\"%.100s\": this system user has an id already", list->v[i]);
+    }
+    return IM_OK;
+}
+
+static enum im_reason check_auth(const struct im_config *config, const struct finding *f)
+{
+    if (check_jwt_keys(config, f->error) != IM_OK)
+        return at(f, "auth.jwt_keys");
+    if (check_unix_users(config, f->error) != IM_OK)
+        return at(f, "auth.unix_users");
+    if (config->backoff_start_ms > config->backoff_most_ms) {
+        im_fail(f->error, IM_CONFIG, "must not be longer than auth.backoff_most");
+        return at(f, "auth.backoff_start");
+    }
+    return IM_OK;
+}
+
 enum im_reason im_config_check(const struct im_config *config, char path[64], struct im_error *error)
 {
     const struct finding f = {path, error};
     enum im_reason r = check_limits(config, &f);
     if (r == IM_OK)
         r = check_service(config, &f);
+    if (r == IM_OK)
+        r = check_auth(config, &f);
     if (r == IM_OK)
         r = check_listeners(config, &f);
     return r;

@@ -28,7 +28,9 @@ struct im_strings {
 enum im_store_kind { IM_STORE_MEMORY, IM_STORE_SQLITE };
 enum im_sync { IM_SYNC_NORMAL, IM_SYNC_FULL };
 enum im_log_format { IM_LOG_TEXT, IM_LOG_LOGFMT, IM_LOG_JSON };
-enum im_auth_mode { IM_AUTH_OPEN };
+enum im_auth_mode { IM_AUTH_OPEN, IM_AUTH_PASSWORD, IM_AUTH_TOKEN };
+enum im_register { IM_REGISTRATION_OFF, IM_REGISTRATION_INVITE, IM_REGISTRATION_ON };
+enum im_duplicate { IM_DUPLICATE_REPLACE, IM_DUPLICATE_REFUSE };
 
 /* One element of `listen`. */
 struct im_listen_config {

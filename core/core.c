@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/backoff.h"
 #include "core/private.h"
 
 struct im_core *im_core_new(const struct im_core_options *options)
@@ -13,6 +14,13 @@ struct im_core *im_core_new(const struct im_core_options *options)
     core->counters = options->counters;
     core->log = options->log;
     memcpy(core->hash_key, options->hash_key, sizeof core->hash_key);
+    core->hasher = options->hasher;
+    core->keys = options->keys;
+    core->random = options->random;
+    core->random_arg = options->random_arg;
+    core->unix_user = options->unix_user;
+    core->unix_user_arg = options->unix_user_arg;
+    core->backoff = im_backoff_new(core->hash_key);
     im_core_configure(core, options->config);
     return core;
 }
@@ -24,7 +32,14 @@ void im_core_free(struct im_core **core)
     if (old == NULL)
         return;
     assert(im_core_idle(old));
-    assert(old->users == NULL && old->dirty == NULL);
+    while (old->leaving) { /* nobody is left to be told */
+        struct im_user *user = old->leaving;
+        DL_DELETE2(old->leaving, user, leave_prev, leave_next);
+        user->leaves_ms = 0;
+        im_user_release(old, user);
+    }
+    assert(old->users == NULL && old->groups == NULL && old->dirty == NULL && old->marks == NULL);
+    im_backoff_free(&old->backoff);
     free(old);
 }
 
@@ -46,8 +61,8 @@ void im_core_online(const struct im_core *core, struct im_online *online)
 {
     *online = (struct im_online){0};
     for (const struct im_user *user = core->users; user; user = user->hh.next) {
-        online->users += user->session_count > 0;
-        online->sessions += user->session_count;
+        online->users += user->chat_count > 0;
+        online->sessions += user->chat_count;
     }
 }
 
@@ -100,10 +115,47 @@ size_t im_core_kick_user(struct im_core *core, struct im_str id)
     return n;
 }
 
+size_t im_core_revoke(struct im_core *core, struct im_str user_key, struct im_str device)
+{
+    struct im_user *user = im_user_find(core, user_key);
+    struct im_session *s, *next;
+    size_t n = 0;
+    im_auth_overtake(core, user_key, device);
+    if (user == NULL)
+        return 0;
+    DL_FOREACH_SAFE2(user->sessions, s, next, user_next)
+    {
+        if (device.p && !im_str_eq(device, im_str(s->device ? s->device : "")))
+            continue;
+        n++;
+        im_session_end(core, s, IM_REVOKED, false); /* may be the user's end */
+    }
+    return n;
+}
+
+size_t im_core_revoke_token(struct im_core *core, struct im_str token_key)
+{
+    size_t n = 0;
+    for (struct im_session *s = core->sessions, *next; s; s = next) {
+        next = s->hh.next;
+        if (s->token_key == NULL || im_session_closing(s) || !im_str_eq(im_str(s->token_key), token_key))
+            continue;
+        im_session_end(core, s, IM_REVOKED, false);
+        n++;
+    }
+    return n;
+}
+
+bool im_core_online_user(const struct im_core *core, struct im_str key)
+{
+    return im_user_online(im_user_find((struct im_core *)core, key));
+}
+
 void im_core_drain(struct im_core *core, uint64_t spread_ms)
 {
     core->draining = true;
     core->drain_spread_ms = spread_ms;
+    im_presence_tick(core, true);
     for (struct im_session *s = core->sessions; s; s = s->hh.next)
         im_session_end(core, s, IM_DRAIN, true);
 }
@@ -124,40 +176,65 @@ bool im_core_idle(const struct im_core *core)
 static void check_session(const struct im_core *core, const struct im_session *s)
 {
     bool seated = s->state == IM_SESSION_BEHIND || s->state == IM_SESSION_LIVE;
+    bool hears = s->seat != IM_SEAT_SENDER;
     MUST(s->link->session == s);
-    MUST(seated == (s->user != NULL) && seated == (s->cursor != NULL));
-    if (seated) {
+    MUST(seated == (s->user != NULL) && (seated && hears) == (s->cursor != NULL));
+    if (seated)
         MUST(im_user_find((struct im_core *)core, im_name_key(&s->user->name)) == s->user);
+    if (seated && hears) {
         MUST(s->cursor->pos >= s->cursor->written);
         MUST(s->state != IM_SESSION_LIVE || s->sent_pos >= s->user->head_pos);
     }
     size_t watches = 0;
     for (const struct im_watch *w = s->watches; w; w = w->session_next, watches++)
-        MUST(w->session == s);
+        MUST(w->session == s && (w->user == NULL) != (w->group == NULL));
     MUST(watches == s->watch_count);
+}
+
+static size_t check_user(const struct im_user *user)
+{
+    size_t sessions = 0, chats = 0, watchers = 0;
+    for (const struct im_session *s = user->sessions; s; s = s->user_next, sessions++) {
+        MUST(s->user == user);
+        chats += s->seat == IM_SEAT_CHAT;
+    }
+    MUST(sessions == user->session_count && chats == user->chat_count);
+    MUST(sessions + user->sender_count > 0 || user->watchers || user->leaves_ms > 0);
+    MUST(sessions > 0 || (user->seats == NULL && user->fresh == NULL && user->blocked == NULL));
+    MUST(user->fresh_count <= IM_FRESH_MAX && (user->fresh_count > 0) == (user->fresh != NULL));
+    MUST(!(chats > 0 && user->leaves_ms > 0));
+    for (const struct im_watch *w = user->watchers; w; w = w->next, watchers++)
+        MUST(w->user == user);
+    return watchers;
+}
+
+static size_t check_group(const struct im_group *group)
+{
+    size_t watchers = 0;
+    MUST(group->seats || group->watchers);
+    for (const struct im_seat *seat = group->seats; seat; seat = seat->next)
+        MUST(seat->group == group && im_seat_find(group, seat->user) == seat && im_role_member(seat->role));
+    for (const struct im_watch *w = group->watchers; w; w = w->next, watchers++)
+        MUST(w->group == group && im_seat_find(group, w->session->user));
+    return watchers;
 }
 
 void im_core_check(const struct im_core *core)
 {
     struct im_online online;
-    uint64_t seated = 0, held = 0, watchers = 0;
+    uint64_t chats = 0, held = 0, watchers = 0;
     for (const struct im_session *s = core->sessions; s; s = s->hh.next) {
         check_session(core, s);
-        seated += s->user != NULL;
+        chats += s->user != NULL && s->seat == IM_SEAT_CHAT;
         held += s->watch_count;
     }
-    for (const struct im_user *user = core->users; user; user = user->hh.next) {
-        size_t n = 0;
-        for (const struct im_session *s = user->sessions; s; s = s->user_next, n++)
-            MUST(s->user == user);
-        MUST(n == user->session_count);
-        MUST(n > 0 || user->watchers);
-        for (const struct im_watch *w = user->watchers; w; w = w->next, watchers++)
-            MUST(w->user == user);
-    }
+    for (const struct im_user *user = core->users; user; user = user->hh.next)
+        watchers += check_user(user);
+    for (const struct im_group *group = core->groups; group; group = group->hh.next)
+        watchers += check_group(group);
     MUST(held == watchers);
     im_core_online(core, &online);
-    MUST(online.sessions == seated && online.users <= online.sessions);
+    MUST(online.sessions == chats && online.users <= online.sessions);
     for (const struct im_cursor *c = core->dirty; c; c = c->next)
         MUST(c->pos > c->written);
 }

@@ -4,6 +4,7 @@
 #include "core/config.h"
 #include "core/counters.h"
 #include "core/hash.h"
+#include "core/hasher.h"
 #include "core/log.h"
 #include "core/store.h"
 #include "core/transport.h"
@@ -18,6 +19,13 @@ struct im_core_options {
     struct im_counters *counters;
     struct im_log *log; /* may be NULL */
     uint8_t hash_key[IM_HASH_KEY_BYTES];
+    struct im_hasher *hasher;                         /* may be NULL: passwords are then refused with IM_BUSY */
+    const struct im_keys *keys;                       /* for signed tokens (core/jwt.h); may be NULL */
+    void (*random)(void *arg, void *out, size_t len); /* for tokens and invitations; needs to be secret */
+    void *random_arg;
+    /* The id that the process of a Unix socket's peer may take without a password; false: none. May be NULL. */
+    bool (*unix_user)(void *arg, uint32_t uid, struct im_name *out);
+    void *unix_user_arg;
 };
 
 struct im_core *im_core_new(const struct im_core_options *);
@@ -74,6 +82,18 @@ void im_core_sessions(const struct im_core *, bool (*each)(void *arg, const stru
 /* Close one session, or all of a user. Returns how many were closed. */
 size_t im_core_kick_session(struct im_core *, uint64_t id);
 size_t im_core_kick_user(struct im_core *, struct im_str user);
+
+/* The account of a user has changed: closes the sessions that it no longer allows. `device` absent: all of them. */
+size_t im_core_revoke(struct im_core *, struct im_str user_key, struct im_str device);
+
+/* Closes the sessions that logged in with the token of this record key. */
+size_t im_core_revoke_token(struct im_core *, struct im_str token_key);
+/* Appends an event for administration and, once it is committed, shows it to whom it concerns. Takes over the
+ * reference. done() comes later, on the core's thread. */
+void im_core_append(struct im_core *, struct im_event *, void (*done)(void *arg, enum im_reason), void *arg);
+
+/* Is the user here (through more than webhooks)? */
+bool im_core_online_user(const struct im_core *, struct im_str key);
 
 /* Tells every session to come back (bye, spread over spread_ms), and closes it once what it asked is answered. New
  * links are refused with IM_DRAIN. im_core_idle(): no link and no store operation is left. */

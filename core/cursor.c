@@ -22,6 +22,8 @@ void im_cursor_advance(struct im_core *core, struct im_cursor *c, uint64_t pos)
 {
     if (pos <= c->pos)
         return;
+    if (!c->quiet)
+        im_receipt_advance(core, c->user, pos);
     if (c->pos <= c->written)
         DL_APPEND(core->dirty, c);
     c->pos = pos;
@@ -58,8 +60,10 @@ static void submit(struct im_core *core, struct im_cursor *const *cursors, size_
         DL_DELETE(core->dirty, c);
     }
     r->core = core;
-    r->op = (struct im_store_cursors){
-        .op = {.kind = IM_STORE_CURSORS, .done = written, .owner = r}, .rows = r->rows, .count = count};
+    r->op = (struct im_store_cursors){.op = {.kind = IM_STORE_CURSORS, .done = written, .owner = r},
+                                      .rows = r->rows,
+                                      .count = count,
+                                      .ts_ms = core->wall_ms};
     core->pending_ops++;
     im_store_submit(core->store, &r->op.op);
 }

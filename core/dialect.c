@@ -1,5 +1,16 @@
 #include "core/dialect.h"
 
+#include <stdlib.h>
+
+#include "core/dialect_human.h"
+
+void im_link_clear(struct im_link *link)
+{
+    free(link->target);
+    link->target = NULL;
+    im_human_free(&link->human);
+}
+
 struct im_bytes *im_dialect_cached(struct im_event *e, enum im_form form, bool own,
                                    void (*make)(struct im_out *, const struct im_event *, bool own, const void *arg),
                                    const void *arg)

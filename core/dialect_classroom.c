@@ -1,6 +1,7 @@
 #include "core/dialect.h"
 
-/* The classroom chat: a frame in is a message to the peer named in the URL, a frame out is a message's bare text. */
+/* The classroom chat: a frame in is a message to the peer (or "#group") named in the URL, a frame out is a message's
+ * bare text. What others than that peer say comes as "name: text", in another group as "#group name: text". */
 
 static enum im_reason decode(struct im_link *link, struct im_str message, struct im_command *cmd,
                              struct im_error *error)
@@ -30,6 +31,28 @@ static void make_named(struct im_out *out, const struct im_event *e, bool own, c
     make_bare(out, e, own, arg);
 }
 
+/* In another group than the one of the URL. */
+static struct im_bytes *elsewhere(const struct im_event *e)
+{
+    struct im_out out = {0};
+    im_out_put(&out, e->msg.to.p, e->msg.to.len);
+    im_out_char(&out, ' ');
+    make_named(&out, e, false, NULL);
+    return im_out_take(&out);
+}
+
+static struct im_bytes *encode_msg(const struct im_link *link, struct im_event *e, bool own)
+{
+    if (own || e->msg.deleted)
+        return NULL;
+    struct im_str target = im_name_key(link->target);
+    if (e->msg.kind == IM_CONV_GROUP && !im_str_eq(e->msg.to_key, target))
+        return elsewhere(e);
+    if (im_str_eq(e->msg.from_key, target))
+        return im_dialect_cached(e, IM_FORM_BARE, own, make_bare, NULL);
+    return im_dialect_cached(e, IM_FORM_NAMED, own, make_named, NULL);
+}
+
 static struct im_bytes *plain(struct im_str text)
 {
     return im_bytes_new(text.p, text.len);
@@ -39,20 +62,16 @@ static struct im_bytes *encode(struct im_link *link, struct im_event *e, bool ow
 {
     switch (e->type) {
     case IM_EV_MSG:
-        if (own)
-            return NULL;
-        if (im_str_eq(e->msg.from_key, im_name_key(link->target)))
-            return im_dialect_cached(e, IM_FORM_BARE, own, make_bare, NULL);
-        return im_dialect_cached(e, IM_FORM_NAMED, own, make_named, NULL);
+        return encode_msg(link, e, own);
     case IM_EV_OK:
-        if (e->reply.op == IM_OP_SEND && !e->reply.send.online)
+        if (e->reply.op == IM_OP_SEND && e->reply.send.msg->msg.kind == IM_CONV_DIRECT && !e->reply.send.online)
             return plain(IM_STR("对方不在线"));
         return NULL;
     case IM_EV_ERR:
         return plain(im_str(im_reason_info(e->reply.err.reason)->text[IM_ZH]));
     case IM_EV_NOTICE:
         return plain(e->notice.text);
-    default:
+    default: /* edits, reactions, groups: the classroom chat has no words for them */
         return NULL;
     }
 }

@@ -3,11 +3,10 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "core/config.h"
-#include "core/dialect.h"
+#include "core/dialect_json.h"
 #include "core/mem.h"
 
-/* im.v1: one JSON object per message. Reading goes through jansson; writing is by hand, `op` first. */
+/* im.v1: one JSON object per message. Reading goes through jansson; writing is by hand (dialect_json_write.c). */
 
 #define DEPTH_MAX  32
 #define VALUES_MAX 2048 /* bounds what the parser may allocate, whatever the message's size */
@@ -29,13 +28,13 @@ struct field {
 #define AT_STRS(name) offsetof(struct im_command, name), offsetof(struct im_command, name##_count)
 
 static const struct field fields[IM_FIELD_COUNT] = {
-#define IM_FIELD(name, type, max) {#name, FIELD_##type, max, AT_##type(name)},
+#define IM_FIELD(member, name, type, max) {name, FIELD_##type, max, AT_##type(member)},
 #include "core/tbl/fields.def"
 #undef IM_FIELD
 };
 
 static const struct {
-    uint32_t required, optional;
+    uint64_t required, optional;
 } op_fields[IM_OP_COUNT] = {
 #define IM_OP(sym, name, who, required, optional, handler) [IM_OP_##sym] = {required, optional},
 #include "core/tbl/ops.def"
@@ -188,7 +187,7 @@ static enum im_reason read_field(const json_t *v, const struct field *f, struct 
 
 static enum im_reason read_fields(struct im_command *cmd, const json_t *root, struct im_error *error)
 {
-    uint32_t wanted = op_fields[cmd->op].required | op_fields[cmd->op].optional;
+    uint64_t wanted = op_fields[cmd->op].required | op_fields[cmd->op].optional;
     for (unsigned i = 0; i < IM_FIELD_COUNT; i++) {
         const json_t *v = wanted >> i & 1 ? json_object_get(root, fields[i].name) : NULL;
         if (v == NULL || json_is_null(v)) {
@@ -199,15 +198,23 @@ static enum im_reason read_fields(struct im_command *cmd, const json_t *root, st
         enum im_reason reason = read_field(v, &fields[i], cmd, error);
         if (reason != IM_OK)
             return reason;
-        cmd->have |= 1u << i;
+        cmd->have |= (uint64_t)1 << i;
     }
     return IM_OK;
 }
 
-static enum im_reason decode(struct im_link *link, struct im_str message, struct im_command *cmd,
-                             struct im_error *error)
+static enum im_reason read_object(struct im_command *cmd, struct decoded *d, struct im_error *error)
 {
-    (void)link;
+    enum im_reason reason = IM_OK;
+    if (!json_is_object(d->root))
+        return im_fail(error, IM_BAD_JSON, "must be an object");
+    if (cmd->op == IM_OP_NONE && (reason = read_id(cmd, d, error)) == IM_OK)
+        reason = read_op(cmd, d->root, error);
+    return reason == IM_OK ? read_fields(cmd, d->root, error) : reason;
+}
+
+enum im_reason im_json_decode(struct im_str message, struct im_command *cmd, struct im_error *error)
+{
     enum im_reason reason = prescan(message, error);
     if (reason != IM_OK)
         return reason;
@@ -219,251 +226,14 @@ static enum im_reason decode(struct im_link *link, struct im_str message, struct
     d->root = root;
     cmd->memory = d;
     cmd->release = release;
-    if (!json_is_object(root))
-        return im_fail(error, IM_BAD_JSON, "must be an object");
-    if ((reason = read_id(cmd, d, error)) == IM_OK && (reason = read_op(cmd, root, error)) == IM_OK)
-        reason = read_fields(cmd, root, error);
-    return reason;
+    return read_object(cmd, d, error);
 }
 
-static void put_str(struct im_out *out, const char *key, struct im_str s)
+static enum im_reason decode(struct im_link *link, struct im_str message, struct im_command *cmd,
+                             struct im_error *error)
 {
-    if (s.p == NULL)
-        return;
-    im_out_str(out, key);
-    im_out_json(out, s);
+    (void)link;
+    return im_json_decode(message, cmd, error);
 }
 
-static void put_u64(struct im_out *out, const char *key, uint64_t n)
-{
-    im_out_str(out, key);
-    im_out_u64(out, n);
-}
-
-static void put_pos(struct im_out *out, uint64_t pos)
-{
-    put_u64(out, ",\"pos\":\"", pos);
-    im_out_char(out, '"');
-}
-
-static void put_bool(struct im_out *out, const char *key, bool on)
-{
-    im_out_str(out, key);
-    im_out_str(out, on ? "true" : "false");
-}
-
-static void make_msg(struct im_out *out, const struct im_event *e, bool own, const void *arg)
-{
-    (void)arg;
-    const struct im_msg *m = &e->msg;
-    put_str(out, "{\"op\":\"msg\",\"conv\":", im_msg_conv(m, own));
-    put_u64(out, ",\"seq\":", m->seq);
-    put_pos(out, m->pos);
-    put_str(out, ",\"from\":", m->from);
-    put_str(out, ",\"to\":", m->to);
-    im_out_str(out, ",\"ts\":");
-    im_out_i64(out, m->ts_ms);
-    put_str(out, m->mime.p ? ",\"body\":" : ",\"text\":", m->body);
-    put_str(out, ",\"mime\":", m->mime);
-    put_str(out, ",\"cid\":", m->cid);
-    im_out_char(out, '}');
-}
-
-static void put_msg(struct im_out *out, struct im_event *e, bool own)
-{
-    struct im_bytes *b = im_dialect_cached(e, IM_FORM_JSON, own, make_msg, NULL);
-    im_out_put(out, b->data, b->len);
-    im_bytes_drop(&b);
-}
-
-static void put_hello(struct im_out *out, const struct im_reply *r)
-{
-    const struct im_config *c = r->hello.config;
-    put_str(out, ",\"v\":1,\"epoch\":", r->hello.epoch);
-    im_out_str(out, ",\"auth\":[\"open\"]");
-    put_u64(out, ",\"limits\":{\"message\":", c->message_bytes);
-    put_u64(out, ",\"text\":", c->text_bytes);
-    put_u64(out, ",\"cid\":", fields[IM_F_cid].max);
-    put_u64(out, ",\"inflight\":", c->inflight);
-    put_u64(out, ",\"rate\":", c->rate);
-    put_u64(out, ",\"burst\":", c->burst);
-    put_u64(out, ",\"history\":", c->history);
-    put_u64(out, ",\"watch\":", c->watch);
-    put_u64(out, "},\"ping\":", c->ping_ms);
-}
-
-static void put_send(struct im_out *out, const struct im_reply *r)
-{
-    const struct im_msg *m = &r->send.msg->msg;
-    put_str(out, ",\"conv\":", im_msg_conv(m, true));
-    put_u64(out, ",\"seq\":", m->seq);
-    put_pos(out, m->pos);
-    im_out_str(out, ",\"ts\":");
-    im_out_i64(out, m->ts_ms);
-    put_bool(out, ",\"online\":", r->send.online);
-    if (r->send.dup)
-        put_bool(out, ",\"dup\":", true);
-}
-
-static void put_history(struct im_out *out, const struct im_reply *r)
-{
-    put_str(out, ",\"conv\":", r->history.conv);
-    im_out_str(out, ",\"messages\":[");
-    for (size_t i = 0; i < r->history.count; i++) {
-        struct im_event *e = r->history.events[i];
-        if (i > 0)
-            im_out_char(out, ',');
-        put_msg(out, e, im_str_eq(e->msg.from_key, r->self));
-    }
-    put_bool(out, "],\"more\":", r->history.more);
-}
-
-static void put_conversations(struct im_out *out, const struct im_reply *r)
-{
-    im_out_str(out, ",\"conversations\":[");
-    for (size_t i = 0; i < r->conversations.count; i++) {
-        const struct im_conv_row *row = &r->conversations.rows[i];
-        put_str(out, i > 0 ? ",{\"conv\":" : "{\"conv\":", row->name);
-        if (row->last) {
-            im_out_str(out, ",\"last\":");
-            put_msg(out, row->last, im_str_eq(row->last->msg.from_key, r->self));
-        }
-        put_u64(out, ",\"seq\":", row->last_seq);
-        put_u64(out, ",\"unread\":", row->unread);
-        put_u64(out, ",\"read\":", row->read_seq);
-        im_out_char(out, '}');
-    }
-    im_out_char(out, ']');
-}
-
-static void put_presence(struct im_out *out, const struct im_presence_row *row)
-{
-    put_str(out, "\"user\":", row->user);
-    im_out_str(out, row->state == IM_ONLINE ? ",\"state\":\"online\"" : ",\"state\":\"offline\"");
-}
-
-static void put_presences(struct im_out *out, const struct im_reply *r)
-{
-    im_out_str(out, ",\"users\":[");
-    for (size_t i = 0; i < r->presence.count; i++) {
-        im_out_str(out, i > 0 ? ",{" : "{");
-        put_presence(out, &r->presence.rows[i]);
-        im_out_char(out, '}');
-    }
-    im_out_char(out, ']');
-}
-
-static void put_ok(struct im_out *out, const struct im_reply *r)
-{
-    im_out_str(out, "{\"op\":\"ok\"");
-    if (r->id.p) {
-        im_out_str(out, ",\"id\":");
-        im_out_put(out, r->id.p, r->id.len);
-    }
-    switch (r->op) {
-    case IM_OP_HELLO:
-        put_hello(out, r);
-        break;
-    case IM_OP_LOGIN:
-        put_str(out, ",\"user\":", r->login.user);
-        put_u64(out, ",\"session\":\"", r->login.session);
-        im_out_char(out, '"');
-        put_pos(out, r->login.pos);
-        break;
-    case IM_OP_SEND:
-        put_send(out, r);
-        break;
-    case IM_OP_HISTORY:
-        put_history(out, r);
-        break;
-    case IM_OP_CONVERSATIONS:
-        put_conversations(out, r);
-        break;
-    case IM_OP_PRESENCE:
-        put_presences(out, r);
-        break;
-    default:
-        break;
-    }
-    im_out_char(out, '}');
-}
-
-static void put_reason(struct im_out *out, enum im_reason reason, enum im_lang lang)
-{
-    const struct im_reason_info *info = im_reason_info(reason);
-    put_u64(out, ",\"code\":", info->code);
-    put_str(out, ",\"name\":", im_str(info->name));
-    put_str(out, ",\"text\":", im_str(info->text[lang]));
-}
-
-static void put_err(struct im_out *out, const struct im_reply *r, enum im_lang lang)
-{
-    im_out_str(out, "{\"op\":\"err\"");
-    if (r->id.p) {
-        im_out_str(out, ",\"id\":");
-        im_out_put(out, r->id.p, r->id.len);
-    }
-    put_reason(out, r->err.reason, lang);
-    if (r->err.detail.len > 0)
-        put_str(out, ",\"detail\":", r->err.detail);
-    put_bool(out, ",\"retry\":", im_reason_info(r->err.reason)->retry);
-    if (r->err.after_ms > 0)
-        put_u64(out, ",\"after\":", r->err.after_ms);
-    im_out_char(out, '}');
-}
-
-static void put_notice(struct im_out *out, const struct im_event *e, enum im_lang lang)
-{
-    im_out_str(out, "{\"op\":\"notice\"");
-    if (e->notice.text.len > 0) {
-        put_u64(out, ",\"code\":", im_reason_info(e->notice.reason)->code);
-        put_str(out, ",\"text\":", e->notice.text);
-    } else {
-        put_reason(out, e->notice.reason, lang);
-    }
-    im_out_char(out, '}');
-}
-
-static void put_bye(struct im_out *out, const struct im_event *e, enum im_lang lang)
-{
-    im_out_str(out, "{\"op\":\"bye\"");
-    put_reason(out, e->bye.reason, lang);
-    put_bool(out, ",\"reconnect\":", e->bye.reconnect);
-    if (e->bye.reconnect)
-        put_u64(out, ",\"after\":", e->bye.after_ms);
-    im_out_char(out, '}');
-}
-
-static struct im_bytes *encode(struct im_link *link, struct im_event *e, bool own)
-{
-    struct im_out out = {0};
-    switch (e->type) {
-    case IM_EV_MSG:
-        return im_dialect_cached(e, IM_FORM_JSON, own, make_msg, NULL);
-    case IM_EV_OK:
-        put_ok(&out, &e->reply);
-        break;
-    case IM_EV_ERR:
-        put_err(&out, &e->reply, link->lang);
-        break;
-    case IM_EV_NOTICE:
-        put_notice(&out, e, link->lang);
-        break;
-    case IM_EV_PRESENCE:
-        im_out_str(&out, "{\"op\":\"presence\",");
-        put_presence(&out, &e->presence);
-        im_out_char(&out, '}');
-        break;
-    case IM_EV_RESET:
-        im_out_str(&out, "{\"op\":\"reset\"");
-        put_pos(&out, e->reset.pos);
-        im_out_char(&out, '}');
-        break;
-    case IM_EV_BYE:
-        put_bye(&out, e, link->lang);
-        break;
-    }
-    return im_out_take(&out);
-}
-
-const struct im_dialect im_dialect_json = {"im.v1", decode, encode};
+const struct im_dialect im_dialect_json = {"im.v1", decode, im_json_encode};

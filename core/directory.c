@@ -27,89 +27,116 @@ struct im_user *im_user_get(struct im_core *core, const struct im_name *name)
 
 void im_user_release(struct im_core *core, struct im_user *user)
 {
-    if (user->sessions || user->watchers)
+    if (user->sessions || user->sender_count > 0 || user->watchers || user->leaves_ms > 0)
         return;
     im_cursor_flush(core, &user->cursor);
     HASH_DEL(core->users, user);
+    free(user->status);
     free(user);
 }
 
 bool im_user_online(const struct im_user *user)
 {
-    return user && user->session_count > 0;
+    return user && user->chat_count > 0;
 }
 
-static void tell_watchers(struct im_core *core, struct im_user *user, enum im_presence state)
+bool im_user_blocks(const struct im_user *user, struct im_str key)
 {
-    if (user->watchers == NULL)
-        return;
-    struct im_event *e = im_event_presence(im_name_text(&user->name), state);
-    struct im_watch *watch;
-    DL_FOREACH(user->watchers, watch)
+    for (size_t i = 0; user && i < user->blocked_count; i++)
+        if (im_str_eq(user->blocked[i], key))
+            return true;
+    return false;
+}
+
+/* The list with `key` in it or not, in a new block. */
+void im_user_block(struct im_user *user, struct im_str key, bool on)
+{
+    size_t count = 0, bytes = key.len;
+    for (size_t i = 0; i < user->blocked_count; i++)
+        bytes += user->blocked[i].len;
+    struct im_str *rows = im_alloc((user->blocked_count + 1) * sizeof *rows + bytes);
+    char *at = (char *)&rows[user->blocked_count + 1];
+    for (size_t i = 0; i <= user->blocked_count; i++) {
+        struct im_str one = i < user->blocked_count ? user->blocked[i] : key;
+        if (i < user->blocked_count ? im_str_eq(one, key) : !on)
+            continue;
+        memcpy(at, one.p, one.len);
+        rows[count++] = (struct im_str){at, one.len};
+        at += one.len;
+    }
+    free(user->blocked);
+    user->blocked = rows;
+    user->blocked_count = count;
+}
+
+void im_user_tell(struct im_core *core, struct im_user *user, struct im_event *e)
+{
+    struct im_session *s;
+    DL_FOREACH2(user->sessions, s, user_next)
     {
-        struct im_session *s = watch->session;
-        if (im_session_closing(s))
+        if (s->seat != IM_SEAT_CHAT)
             continue;
         if (s->link->ops->queued(s->link) > core->config->queue_soft_bytes)
             core->counters->n[IM_C_DROPPED]++;
         else
             im_session_send(s, im_event_hold(e), false);
     }
-    im_event_drop(&e);
 }
 
-void im_user_join(struct im_core *core, struct im_user *user, struct im_session *s)
+/* From here on the user's seats follow the membership events as they are committed. */
+static void settle(struct im_core *core, struct im_user *user, struct im_store_login *login)
+{
+    for (size_t i = 0; i < login->seat_count; i++)
+        im_seat_add(core, user, login->seats[i].name, login->seats[i].key, login->seats[i].role,
+                    login->seats[i].members);
+    user->blocked = login->blocked;
+    user->blocked_count = login->blocked_count;
+    user->received_pos = login->furthest;
+    login->blocked = NULL;
+}
+
+void im_user_join(struct im_core *core, struct im_user *user, struct im_session *s, struct im_store_login *login)
 {
     s->user = user;
-    DL_APPEND2(user->sessions, s, user_prev, user_next);
-    if (++user->session_count == 1)
-        tell_watchers(core, user, IM_ONLINE);
+    if (s->seat == IM_SEAT_SENDER) {
+        user->sender_count++;
+    } else {
+        if (user->session_count == 0)
+            settle(core, user, login);
+        DL_APPEND2(user->sessions, s, user_prev, user_next);
+        user->session_count++;
+        if (s->seat == IM_SEAT_CHAT && user->chat_count++ == 0)
+            im_presence_came(core, user);
+    }
+    free(login->seats);
+    free(login->blocked);
+    login->seats = NULL;
+    login->blocked = NULL;
+}
+
+static void unsettle(struct im_core *core, struct im_user *user)
+{
+    while (user->seats)
+        im_seat_drop(core, user->seats);
+    im_receipts_forget(core, user);
+    im_marks_flush(core);
+    free(user->blocked);
+    user->blocked = NULL;
+    user->blocked_count = 0;
 }
 
 void im_user_leave(struct im_core *core, struct im_session *s)
 {
     struct im_user *user = s->user;
-    DL_DELETE2(user->sessions, s, user_prev, user_next);
     s->user = NULL;
-    if (--user->session_count == 0)
-        tell_watchers(core, user, IM_OFFLINE);
-    im_user_release(core, user);
-}
-
-static void unwatch(struct im_core *core, struct im_watch *watch)
-{
-    struct im_user *user = watch->user;
-    DL_DELETE(user->watchers, watch);
-    DL_DELETE2(watch->session->watches, watch, session_prev, session_next);
-    watch->session->watch_count--;
-    free(watch);
-    im_user_release(core, user);
-}
-
-static bool watches(const struct im_session *s, const struct im_user *user)
-{
-    const struct im_watch *watch;
-    DL_FOREACH2(s->watches, watch, session_next)
-    {
-        if (watch->user == user)
-            return true;
+    if (s->seat == IM_SEAT_SENDER) {
+        user->sender_count--;
+    } else {
+        DL_DELETE2(user->sessions, s, user_prev, user_next);
+        if (--user->session_count == 0)
+            unsettle(core, user);
+        if (s->seat == IM_SEAT_CHAT && --user->chat_count == 0)
+            im_presence_left(core, user);
     }
-    return false;
-}
-
-void im_watch_set(struct im_core *core, struct im_session *s, const struct im_name *names, size_t count)
-{
-    while (s->watches)
-        unwatch(core, s->watches);
-    for (size_t i = 0; i < count; i++) {
-        struct im_user *user = im_user_get(core, &names[i]);
-        if (watches(s, user))
-            continue;
-        struct im_watch *watch = im_zalloc(sizeof *watch);
-        watch->session = s;
-        watch->user = user;
-        DL_APPEND(user->watchers, watch);
-        DL_APPEND2(s->watches, watch, session_prev, session_next);
-        s->watch_count++;
-    }
+    im_user_release(core, user);
 }

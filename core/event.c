@@ -26,20 +26,36 @@ static struct im_str keep(char **at, struct im_str s)
     return copy;
 }
 
-struct im_event *im_event_msg(const struct im_msg *m)
+/* The strings of a durable event. */
+#define MSG_STRINGS(X)                                                                                                 \
+    X(from) X(from_key) X(to) X(to_key) X(cid) X(mime) X(body) X(mentions) X(user) X(user_key) X(reactions)
+
+static size_t msg_bytes(const struct im_msg *m)
 {
-    size_t tail = m->from.len + m->from_key.len + m->to.len + m->to_key.len + m->cid.len + m->mime.len + m->body.len;
-    struct im_event *e = event_new(IM_EV_MSG, tail);
+    size_t n = 0;
+#define ADD(field) n += m->field.len;
+    MSG_STRINGS(ADD)
+#undef ADD
+    return n;
+}
+
+struct im_event *im_event_new(enum im_event_type type, const struct im_msg *m)
+{
+    struct im_event *e = event_new(type, msg_bytes(m));
     char *at = e->tail;
+    assert(im_event_durable(e));
     e->msg = *m;
-    e->msg.from = keep(&at, m->from);
-    e->msg.from_key = keep(&at, m->from_key);
-    e->msg.to = keep(&at, m->to);
-    e->msg.to_key = keep(&at, m->to_key);
-    e->msg.cid = keep(&at, m->cid);
-    e->msg.mime = keep(&at, m->mime);
-    e->msg.body = keep(&at, m->body);
+#define KEEP(field) e->msg.field = keep(&at, m->field);
+    MSG_STRINGS(KEEP)
+#undef KEEP
     return e;
+}
+
+void im_event_mention(struct im_event *e, char *mentions)
+{
+    free(e->mentions);
+    e->mentions = mentions;
+    e->msg.mentions = im_str(mentions);
 }
 
 struct im_event *im_event_notice(enum im_reason reason, struct im_str text)
@@ -51,12 +67,37 @@ struct im_event *im_event_notice(enum im_reason reason, struct im_str text)
     return e;
 }
 
-struct im_event *im_event_presence(struct im_str user, enum im_presence state)
+struct im_event *im_event_presence(const struct im_presence_row *row)
 {
-    struct im_event *e = event_new(IM_EV_PRESENCE, user.len);
+    struct im_event *e = event_new(IM_EV_PRESENCE, row->user.len + row->text.len);
     char *at = e->tail;
-    e->presence.user = keep(&at, user);
-    e->presence.state = state;
+    e->presence = *row;
+    e->presence.user = keep(&at, row->user);
+    e->presence.text = keep(&at, row->text);
+    return e;
+}
+
+struct im_event *im_event_receipt(enum im_conv_kind kind, struct im_str conv, struct im_str user, uint64_t received,
+                                  uint64_t read)
+{
+    struct im_event *e = event_new(IM_EV_RECEIPT, conv.len + user.len);
+    char *at = e->tail;
+    e->receipt.kind = kind;
+    e->receipt.conv = keep(&at, conv);
+    e->receipt.user = keep(&at, user);
+    e->receipt.received = received;
+    e->receipt.read = read;
+    return e;
+}
+
+struct im_event *im_event_typing(struct im_str conv, struct im_str user, bool on, uint64_t for_ms)
+{
+    struct im_event *e = event_new(IM_EV_TYPING, conv.len + user.len);
+    char *at = e->tail;
+    e->typing.conv = keep(&at, conv);
+    e->typing.user = keep(&at, user);
+    e->typing.on = on;
+    e->typing.for_ms = for_ms;
     return e;
 }
 
@@ -76,31 +117,45 @@ struct im_event *im_event_bye(enum im_reason reason, bool reconnect, uint64_t af
     return e;
 }
 
-/* The one string a reply of this op carries, beside its id. */
-static struct im_str *reply_string(struct im_reply *r)
+/* The strings a reply of this op carries in itself, beside its id. */
+static size_t reply_strings(struct im_reply *r, struct im_str *strings[2])
 {
     switch (r->op) {
     case IM_OP_HELLO:
-        return &r->hello.epoch;
+        strings[0] = &r->hello.epoch;
+        return 1;
+    case IM_OP_REGISTER:
     case IM_OP_LOGIN:
-        return &r->login.user;
+        strings[0] = &r->login.user;
+        strings[1] = &r->login.token;
+        return 2;
     case IM_OP_HISTORY:
-        return &r->history.conv;
+        strings[0] = &r->history.conv;
+        return 1;
+    case IM_OP_GROUP:
+        strings[0] = &r->group.conv;
+        return 1;
+    case IM_OP_REPORT:
+        strings[0] = &r->report.ticket;
+        return 1;
     default:
-        return NULL;
+        return 0;
     }
 }
 
 struct im_event *im_event_reply(const struct im_reply *r)
 {
     struct im_reply copy = *r;
-    struct im_str *string = reply_string(&copy);
-    struct im_event *e = event_new(IM_EV_OK, r->id.len + r->self.len + (string ? string->len : 0));
+    struct im_str *strings[2];
+    size_t n = reply_strings(&copy, strings), tail = r->id.len + r->self.len;
+    for (size_t i = 0; i < n; i++)
+        tail += strings[i]->len;
+    struct im_event *e = event_new(IM_EV_OK, tail);
     char *at = e->tail;
     copy.id = keep(&at, r->id);
     copy.self = keep(&at, r->self);
-    if (string)
-        *string = keep(&at, *string);
+    for (size_t i = 0; i < n; i++)
+        *strings[i] = keep(&at, *strings[i]);
     e->reply = copy;
     return e;
 }
@@ -124,24 +179,51 @@ struct im_event *im_event_hold(struct im_event *e)
     return e;
 }
 
+static void release_events(struct im_event **events, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        im_event_drop(&events[i]);
+    free(events);
+}
+
 static void release_reply(struct im_reply *r)
 {
     switch (r->op) {
     case IM_OP_SEND:
+    case IM_OP_EDIT:
+    case IM_OP_DELETE:
+    case IM_OP_REACT:
         im_event_drop(&r->send.msg);
         break;
     case IM_OP_HISTORY:
-        for (size_t i = 0; i < r->history.count; i++)
-            im_event_drop(&r->history.events[i]);
-        free(r->history.events);
+        release_events(r->history.events, r->history.count);
+        break;
+    case IM_OP_SEARCH:
+        for (size_t i = 0; i < r->search.count; i++)
+            release_events(r->search.hits[i].events, r->search.hits[i].count);
+        free(r->search.hits);
         break;
     case IM_OP_CONVERSATIONS:
         for (size_t i = 0; i < r->conversations.count; i++)
             im_event_drop(&r->conversations.rows[i].last);
         free(r->conversations.rows);
         break;
+    case IM_OP_GROUP:
+        im_event_drop(&r->group.msg);
+        free(r->group.groups);
+        free(r->group.members);
+        break;
     case IM_OP_PRESENCE:
         free(r->presence.rows);
+        break;
+    case IM_OP_BLOCK:
+        free(r->block.users);
+        break;
+    case IM_OP_PROFILE:
+        free(r->profile.profile);
+        break;
+    case IM_OP_DEVICES:
+        free(r->devices.rows);
         break;
     default:
         break;
@@ -160,6 +242,7 @@ void im_event_drop(struct im_event **e)
         im_bytes_drop(&old->forms[form][0]);
         im_bytes_drop(&old->forms[form][1]);
     }
+    free(old->mentions);
     free(old);
 }
 
@@ -167,12 +250,27 @@ size_t im_event_weight(const struct im_event *e)
 {
     if (!im_event_durable(e))
         return sizeof *e;
-    const struct im_msg *m = &e->msg;
-    return sizeof *e + m->from.len + m->from_key.len + m->to.len + m->to_key.len + m->cid.len + m->mime.len +
-           m->body.len;
+    return sizeof *e + msg_bytes(&e->msg);
 }
 
 struct im_str im_msg_conv(const struct im_msg *m, bool own)
 {
-    return m->kind == IM_CONV_GROUP || own ? m->to : m->from;
+    return m->kind != IM_CONV_DIRECT || own ? m->to : m->from;
+}
+
+static const char *const presence_names[] = {"offline", "online", "away", "dnd"};
+
+const char *im_presence_name(enum im_presence state)
+{
+    return presence_names[state];
+}
+
+bool im_presence_find(struct im_str name, enum im_presence *out)
+{
+    for (int i = IM_ONLINE; i < IM_PRESENCE_COUNT; i++)
+        if (im_str_eq(name, im_str(presence_names[i]))) {
+            *out = (enum im_presence)i;
+            return true;
+        }
+    return false;
 }

@@ -44,6 +44,8 @@ static void deliver_read(struct im_core *core, struct im_session *s, struct im_s
         if (sent_here(s, op->events[i]->msg.pos))
             continue;
         bool own = im_str_eq(op->events[i]->msg.from_key, im_name_key(&s->user->name));
+        if (s->seat == IM_SEAT_CHAT)
+            im_receipt_fresh(core, s->user, op->events[i]);
         im_session_send(s, im_event_hold(op->events[i]), own);
     }
     core->counters->n[IM_C_DELIVERED] += op->count;
@@ -129,6 +131,8 @@ static void route_to(struct im_core *core, struct im_user *user, struct im_event
         return;
     if (user->head_pos < e->msg.pos)
         user->head_pos = e->msg.pos;
+    if (user->chat_count > 0 && !own)
+        im_receipt_fresh(core, user, e);
     struct im_session *s;
     DL_FOREACH2(user->sessions, s, user_next)
     {
@@ -136,9 +140,32 @@ static void route_to(struct im_core *core, struct im_user *user, struct im_event
     }
 }
 
+static void route_group(struct im_core *core, struct im_event *e, uint64_t origin)
+{
+    struct im_group *group = im_group_find(core, e->msg.to_key);
+    struct im_seat *seat;
+    if (group == NULL)
+        return;
+    DL_FOREACH(group->seats, seat)
+    {
+        route_to(core, seat->user, e, im_str_eq(e->msg.from_key, im_name_key(&seat->user->name)), origin);
+    }
+}
+
 void im_route(struct im_core *core, struct im_event *e, uint64_t origin)
 {
-    route_to(core, im_user_find(core, e->msg.from_key), e, true, origin);
-    if (!im_str_eq(e->msg.from_key, e->msg.to_key))
-        route_to(core, im_user_find(core, e->msg.to_key), e, false, origin);
+    const struct im_msg *m = &e->msg;
+    if (m->kind == IM_CONV_GROUP) {
+        if (e->type == IM_EV_MEMBER)
+            im_group_before(core, m);
+        route_group(core, e, origin);
+        if (e->type == IM_EV_MEMBER && m->change == IM_CHANGE_INVITE && !m->hidden)
+            route_to(core, im_user_find(core, m->user_key), e, false, origin);
+        if (e->type == IM_EV_MEMBER)
+            im_group_after(core, m);
+        return;
+    }
+    route_to(core, im_user_find(core, m->from_key), e, true, origin);
+    if (m->kind == IM_CONV_DIRECT && !m->hidden && !im_str_eq(m->from_key, m->to_key))
+        route_to(core, im_user_find(core, m->to_key), e, false, origin);
 }

@@ -88,7 +88,20 @@ enum im_reason im_name_parse(struct im_str in, struct im_name *out, struct im_er
     char once[IM_KEY_BYTES_MAX + 1];
     uint16_t once_len;
     if (!map(composed, UTF8PROC_CASEFOLD, once, sizeof once, &once_len) ||
-        !map((struct im_str){once, once_len}, UTF8PROC_CASEFOLD, out->key, sizeof out->key, &out->key_len))
+        !map((struct im_str){once, once_len}, UTF8PROC_CASEFOLD, out->key, sizeof out->key - 1, &out->key_len))
         return bad(error, "the id is too long");
+    return IM_OK;
+}
+
+enum im_reason im_conv_parse(struct im_str in, struct im_name *out, struct im_error *error)
+{
+    if (!im_conv_is_group(in))
+        return im_name_parse(in, out, error);
+    enum im_reason reason = im_name_parse((struct im_str){in.p + 1, in.len - 1}, out, error);
+    if (reason != IM_OK)
+        return reason;
+    memmove(out->text + 1, out->text, (size_t)out->text_len++ + 1);
+    memmove(out->key + 1, out->key, (size_t)out->key_len++ + 1);
+    out->text[0] = out->key[0] = '#';
     return IM_OK;
 }

@@ -10,15 +10,23 @@
 
 /* A user's id (喵喵号) or a group's name without its '#': 1 to 32 code points, letters, marks and digits of any
  * script plus '.', '_' and '-'. `text` is NFC as the owner writes it; `key` is case-folded, and two ids are the same
- * user exactly when their keys are equal bytes. Both NUL-terminated. */
+ * user exactly when their keys are equal bytes. Both NUL-terminated. Of a group, as im_conv_parse() gives it, text and
+ * key begin with '#'. */
 struct im_name {
     uint16_t text_len, key_len;
-    char text[IM_NAME_BYTES_MAX + 1];
-    char key[IM_KEY_BYTES_MAX + 1];
+    char text[IM_NAME_BYTES_MAX + 2];
+    char key[IM_KEY_BYTES_MAX + 2];
 };
 
 /* Returns IM_OK or IM_BAD_ID; the detail says what is wrong. error may be NULL. */
 enum im_reason im_name_parse(struct im_str in, struct im_name *out, struct im_error *error);
+
+/* A conversation by its name: an id, or '#' and a group's name. */
+enum im_reason im_conv_parse(struct im_str in, struct im_name *out, struct im_error *error);
+static inline bool im_conv_is_group(struct im_str name_or_key)
+{
+    return name_or_key.len > 0 && name_or_key.p[0] == '#';
+}
 
 static inline struct im_str im_name_text(const struct im_name *n)
 {

@@ -33,20 +33,23 @@ enum im_session_state {
 };
 
 struct im_user;
+struct im_group;
 
 /* A position that moves forward and is written to the store now and then. */
 struct im_cursor {
     struct im_cursor *prev, *next; /* in core->dirty while pos > written */
     struct im_user *user;
     const char *device; /* "" for the default */
+    bool quiet;         /* a program's, not a person's: nobody is told that it was received */
     uint64_t pos, written;
 };
 
-/* One session's interest in one user's presence. */
+/* One session's interest in the presence of one user or one group. */
 struct im_watch {
     struct im_session *session;
-    struct im_user *user;
-    struct im_watch *prev, *next;                 /* among the user's watchers */
+    struct im_user *user; /* NULL: of the group */
+    struct im_group *group;
+    struct im_watch *prev, *next;                 /* among the watchers of that user or group */
     struct im_watch *session_prev, *session_next; /* among the session's watches */
 };
 
@@ -56,8 +59,15 @@ struct im_session {
     uint64_t id; /* never used again: the handle that outlives a turn */
     struct im_link *link;
     enum im_session_state state;
+    enum im_seat_kind seat;
     struct im_user *user;     /* BEHIND and LIVE only */
-    struct im_cursor *cursor; /* with user: the user's default, or &own_cursor */
+    struct im_cursor *cursor; /* with user: the user's default, or &own_cursor; NULL for a SENDER */
+    struct im_name *hook_to;  /* SENDER: the one conversation it may write to; malloc'd */
+    char *token_key;          /* record of the token it logged in with; malloc'd or NULL */
+    bool by_password;         /* it rests on the user's password, by itself or through a token got for it */
+    bool has_uid;             /* a Unix socket: whose process it is */
+    uint32_t uid;
+    uint64_t typing_ms; /* when it was typing last */
     struct im_cursor own_cursor;
     char *device, *agent; /* malloc'd or NULL */
     char *address;
@@ -86,15 +96,61 @@ struct im_session {
     UT_hash_handle hh;                          /* by id */
 };
 
-/* A user somebody is logged in as, or watches. Others exist in the store only. */
+/* One online user's membership in one group: who gets what is written there. */
+struct im_seat {
+    struct im_group *group;
+    struct im_user *user;
+    enum im_role role;
+    struct im_seat *prev, *next;           /* in the group */
+    struct im_seat *user_prev, *user_next; /* of the user */
+};
+
+/* A group that somebody who is here is a member of. The truth about groups is in the store. */
+struct im_group {
+    struct im_name name; /* "#name" */
+    struct im_seat *seats;
+    uint32_t members; /* about how many: as the store counted them when one came last, and what has changed since */
+    struct im_watch *watchers;
+    uint32_t told; /* how many are online, as the watchers know it */
+    UT_hash_handle hh;
+};
+
+#define IM_FRESH_MAX 64
+
+/* A user somebody is logged in as, or watches, or who was here a moment ago. Others exist in the store only. */
 struct im_user {
     struct im_name name;
     uint64_t head_pos;       /* newest event known to concern this user */
     struct im_cursor cursor; /* the default device's */
     struct im_session *sessions;
-    size_t session_count;
+    size_t session_count; /* of seat CHAT and QUIET */
+    size_t chat_count;    /* of seat CHAT: by these the user is online */
+    size_t sender_count;  /* of seat SENDER, which are not among the sessions */
+    bool bot;
+    struct im_seat *seats;  /* while there are sessions */
+    struct im_str *blocked; /* keys of whom the user does not want to hear from; one block; while there are sessions */
+    size_t blocked_count;
+    uint64_t received_pos;   /* the furthest cursor of any device: others may know that it was received */
+    struct im_event **fresh; /* direct messages of others after that; at most IM_FRESH_MAX, then the oldest go */
+    size_t fresh_count;
+    enum im_presence state; /* as chosen, while online */
+    char *status;           /* malloc'd or NULL */
+    struct im_mark *marks;  /* to be written; core->marks has them all */
     struct im_watch *watchers;
-    UT_hash_handle hh; /* by key */
+    bool receipts_due;  /* in core->receivers */
+    uint64_t leaves_ms; /* in core->leaving: when others are told that the user is away; 0: not */
+    int64_t left_ms;    /* when it was, by the clock */
+    struct im_user *receipt_prev, *receipt_next; /* in core->receivers */
+    struct im_user *leave_prev, *leave_next;     /* in core->leaving */
+    UT_hash_handle hh;                           /* by key */
+};
+
+/* A read mark to be written. */
+struct im_mark {
+    struct im_mark *prev, *next; /* in core->marks */
+    struct im_mark *of_user;     /* the next one of the same user */
+    uint64_t seq;
+    struct im_name user, conv;
 };
 
 struct im_core {
@@ -113,9 +169,23 @@ struct im_core {
     uint64_t pending_bytes;
     struct im_session *sessions;  /* all, by id */
     struct im_user *users;        /* by key */
+    struct im_group *groups;      /* by key */
     struct im_session *logins;    /* not logged in, oldest first */
     struct im_session *throttled; /* out of rate */
     struct im_cursor *dirty;
+    struct im_mark *marks;
+    struct im_user *receivers; /* have received messages whose senders are to be told */
+    struct im_user *leaving;   /* their last session has gone, and nobody was told yet */
+    uint64_t groups_ms, sweep_ms;
+    bool sweeping;
+    struct im_hasher *hasher;
+    const struct im_keys *keys;
+    struct im_backoff *backoff;
+    void (*random)(void *arg, void *out, size_t len);
+    void *random_arg;
+    bool (*unix_user)(void *arg, uint32_t uid, struct im_name *out);
+    void *unix_user_arg;
+    struct im_auth *auths; /* logins and the like under way */
 };
 
 /* directory.c */
@@ -123,10 +193,49 @@ struct im_user *im_user_find(struct im_core *, struct im_str key);
 struct im_user *im_user_get(struct im_core *, const struct im_name *); /* makes it when missing */
 void im_user_release(struct im_core *, struct im_user *);              /* frees it when nobody needs it */
 bool im_user_online(const struct im_user *);                           /* NULL: false */
-void im_user_join(struct im_core *, struct im_user *, struct im_session *);
+/* The session sits down with its user: what the store knows of the user becomes known here. Takes over seats and
+ * blocked of the login. */
+void im_user_join(struct im_core *, struct im_user *, struct im_session *, struct im_store_login *);
 void im_user_leave(struct im_core *, struct im_session *);
-/* Watch exactly these users from now on. The array's order and duplicates do not matter. */
+bool im_user_blocks(const struct im_user *, struct im_str key); /* NULL: false */
+void im_user_block(struct im_user *, struct im_str key, bool on);
+/* Sends an ephemeral event to the user's chat sessions, but not to those that are slow. The reference stays. */
+void im_user_tell(struct im_core *, struct im_user *, struct im_event *);
+
+/* presence.c */
+/* How `user` (whose im_user may be NULL) appears to `viewer`. Strings are the user's. */
+struct im_presence_row im_presence_of(const struct im_user *user, struct im_str id, struct im_str viewer_key);
+void im_presence_changed(struct im_core *, struct im_user *);
+void im_presence_left(struct im_core *, struct im_user *); /* the last chat session has gone */
+void im_presence_came(struct im_core *, struct im_user *); /* the first one is there */
+void im_presence_tick(struct im_core *, bool all);         /* all: nobody lingers */
+/* Watch exactly these users and groups ("#name") from now on. The array's order and duplicates do not matter; groups
+ * the session's user has no seat in are left out. */
 void im_watch_set(struct im_core *, struct im_session *, const struct im_name *names, size_t count);
+
+void im_watch_lost(struct im_core *, struct im_user *,
+                   struct im_group *); /* the user may not watch the group any more */
+
+/* groups.c */
+struct im_group *im_group_find(struct im_core *, struct im_str key);
+struct im_seat *im_seat_find(const struct im_group *, const struct im_user *); /* both may be NULL */
+void im_seat_add(struct im_core *, struct im_user *, struct im_str name, struct im_str key, enum im_role,
+                 uint32_t members);
+void im_seat_drop(struct im_core *, struct im_seat *);
+void im_group_release(struct im_core *, struct im_group *);
+uint32_t im_group_online(const struct im_group *); /* counts */
+/* A committed membership change: seats before it is routed, and after. */
+void im_group_before(struct im_core *, const struct im_msg *);
+void im_group_after(struct im_core *, const struct im_msg *);
+
+/* receipts.c */
+void im_receipt_fresh(struct im_core *, struct im_user *,
+                      struct im_event *);                                  /* was given to one of the user's sessions */
+void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a device has all up to pos */
+void im_receipts_flush(struct im_core *);
+void im_receipts_forget(struct im_core *, struct im_user *);
+void im_mark_read(struct im_core *, struct im_user *, const struct im_name *conv, uint64_t seq);
+void im_marks_flush(struct im_core *);
 
 /* cursor.c */
 void im_cursor_advance(struct im_core *, struct im_cursor *, uint64_t pos);
@@ -134,19 +243,29 @@ void im_cursor_stored(struct im_core *, struct im_cursor *, uint64_t pos); /* th
 void im_cursor_flush(struct im_core *, struct im_cursor *);                /* write it now if it has moved */
 void im_cursors_flush(struct im_core *);                                   /* all that have moved */
 
+/* sweep.c */
+void im_sweep_tick(struct im_core *); /* a step of clearing up, when it is due */
+
 /* session.c */
 struct im_session *im_session_find(struct im_core *, uint64_t id); /* NULL: gone */
 bool im_session_closing(const struct im_session *);
 void im_session_send(struct im_session *, struct im_event *, bool own); /* takes over one reference */
 void im_session_err(struct im_core *, struct im_session *, enum im_op, struct im_str id, enum im_reason,
                     const char *detail, uint64_t after_ms);
-/* The session is its user's from now on: events after `from` will come. `head` is the log's newest pos. */
-void im_session_login(struct im_core *, struct im_session *, struct im_user *, uint64_t from, uint64_t head);
+/* The session is its user's from now on: events after `from` will come. Takes over seats and blocked of the login. */
+void im_session_login(struct im_core *, struct im_session *, struct im_user *, uint64_t from, struct im_store_login *);
 void im_session_state_set(struct im_core *, struct im_session *, enum im_session_state);
 const char *im_session_state_name(enum im_session_state);
 void im_session_review(struct im_core *, struct im_session *); /* cursor, hold or resume, catch up, end: what is due */
 /* Says bye and closes; at once, or (when_answered) after what was asked is answered and has left for the socket. */
 void im_session_end(struct im_core *, struct im_session *, enum im_reason, bool when_answered);
+
+/* auth.c */
+void im_auth_overtake(struct im_core *, struct im_str user_key, struct im_str device); /* logins under way: in vain */
+
+/* login.c */
+/* Revokes the token that the session's device logged in with, if there is one, and answers. */
+void im_login_forget(struct im_core *, struct im_session *, const struct im_command *);
 
 /* ops.c */
 void im_op_run(struct im_core *, struct im_session *, struct im_command *);

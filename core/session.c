@@ -143,7 +143,8 @@ static void detach(struct im_core *core, struct im_session *s, enum im_reason re
     unthrottle(core, s);
     im_watch_set(core, s, NULL, 0);
     if (s->user) {
-        im_cursor_flush(core, s->cursor);
+        if (s->cursor)
+            im_cursor_flush(core, s->cursor);
         s->cursor = NULL;
         im_user_leave(core, s);
     } else {
@@ -182,6 +183,8 @@ enum im_reason im_core_opened(struct im_core *core, struct im_link *link, const 
     s->transport = info->transport;
     s->address = im_strndup(info->address.p, info->address.len);
     s->tls = info->tls;
+    s->has_uid = info->has_uid;
+    s->uid = info->uid;
     s->opened_ms = s->active_ms = s->tokens_ms = core->mono_ms;
     s->tokens_milli = core->config->burst * 1000;
     link->session = s;
@@ -195,13 +198,15 @@ enum im_reason im_core_opened(struct im_core *core, struct im_link *link, const 
     return IM_OK;
 }
 
-void im_session_login(struct im_core *core, struct im_session *s, struct im_user *user, uint64_t from, uint64_t head)
+void im_session_login(struct im_core *core, struct im_session *s, struct im_user *user, uint64_t from,
+                      struct im_store_login *login)
 {
+    bool hears = s->seat != IM_SEAT_SENDER;
     DL_DELETE2(core->logins, s, login_prev, login_next);
-    im_user_join(core, user, s);
+    im_user_join(core, user, s, login);
     s->sent_pos = from;
-    s->goal_pos = head;
-    im_session_state_set(core, s, im_session_caught_up(s) ? IM_SESSION_LIVE : IM_SESSION_BEHIND);
+    s->goal_pos = login->head;
+    im_session_state_set(core, s, !hears || im_session_caught_up(s) ? IM_SESSION_LIVE : IM_SESSION_BEHIND);
     core->counters->n[IM_C_LOGINS]++;
     IM_LOG(core->log, IM_LOG_INFO, "session", "login", IM_KN("session", (int64_t)s->id),
            IM_KV("user", im_name_text(&user->name)), IM_KS("transport", s->transport), IM_KS("address", s->address));
@@ -265,6 +270,8 @@ void im_core_closed(struct im_core *core, struct im_link *link, enum im_reason r
     link->session = NULL;
     free(s->own_sends);
     free(s->device);
+    free(s->hook_to);
+    free(s->token_key);
     free(s->agent);
     free(s->address);
     free(s);
@@ -309,5 +316,9 @@ void im_core_tick(struct im_core *core)
     if (core->mono_ms - core->cursors_ms >= core->config->cursor_interval_ms) {
         core->cursors_ms = core->mono_ms;
         im_cursors_flush(core);
+        im_receipts_flush(core);
+        im_marks_flush(core);
     }
+    im_presence_tick(core, false);
+    im_sweep_tick(core);
 }

@@ -25,10 +25,22 @@ enum im_store_op_kind {
     IM_STORE_APPEND,
     IM_STORE_LOGIN,
     IM_STORE_CURSORS,
+    IM_STORE_MARKS,
+    IM_STORE_BLOCK,
+    IM_STORE_DEVICE_DROP,
+    IM_STORE_RECORD_PUT,
+    IM_STORE_RECORD_DROP,
+    IM_STORE_SWEEP,
     /* reads */
     IM_STORE_SINCE,
     IM_STORE_HISTORY,
+    IM_STORE_SEARCH,
     IM_STORE_CONVERSATIONS,
+    IM_STORE_GROUPS,
+    IM_STORE_MEMBERS,
+    IM_STORE_DEVICES,
+    IM_STORE_USERS,
+    IM_STORE_RECORDS,
     IM_STORE_STATS,
 };
 #define IM_STORE_FIRST_READ IM_STORE_SINCE
@@ -41,22 +53,54 @@ struct im_store_op {
     struct im_store_op *next; /* the store's */
 };
 
-/* Appends event (a durable type, pos and seq still 0). Users it names come to be. Sets pos and seq in event->msg.
- * When (from, cid) was committed before: nothing is appended, `earlier` is that event and event stays untouched. */
+/* Limits that bear on an append. */
+struct im_policy {
+    uint64_t edit_ms,
+        delete_ms; /* how long after it was sent a message may be edited, or deleted for all; 0: for ever */
+    uint32_t group_members, groups_per_user, reactions;
+    bool accounts; /* users must have an account record (IM_RECORD_ACCOUNT) to be written to or drawn into a group */
+};
+
+/* Appends event (a durable type, pos and seq still 0), if the rules allow it (stores/rules.h): the store is where
+ * membership, roles and the messages that an event is about are known for certain, so it is the one to judge. Users it
+ * names come to be. Sets pos and seq in event->msg, and what else only the store knows: mentions, hidden, role.
+ * When (from, cid) was committed before: nothing is appended, `earlier` is that event and event stays untouched.
+ * When it would change nothing (a reaction given twice, a member invited): IM_OK, and pos stays 0. */
 struct im_store_append {
     struct im_store_op op;
-    struct im_event *event;   /* the caller's reference */
+    struct im_event *event; /* the caller's reference */
+    struct im_policy policy;
     struct im_event *earlier; /* out: NULL or a reference, now the caller's */
 };
 
+/* Devices whose names begin so are webhooks': they count neither for the furthest cursor nor against max_devices, and
+ * are not swept; nor is the default one, so that who comes back after long does not get everything again. */
+#define IM_HOOK_DEVICE "hook:"
+static inline bool im_device_is_hook(struct im_str device)
+{
+    return device.len >= sizeof IM_HOOK_DEVICE - 1 && memcmp(device.p, IM_HOOK_DEVICE, sizeof IM_HOOK_DEVICE - 1) == 0;
+}
+
 /* A user comes, on a device ("" is the shared default). Creates both where missing. A device never seen before starts
- * at the furthest cursor any of the user's devices has (0 if there is none). */
+ * at the furthest cursor any of the user's devices has (0 if there is none); beyond max_devices named ones, the one
+ * unseen for longest goes. */
 struct im_store_login {
     struct im_store_op op;
     struct im_str key, text, device;
-    char name[IM_NAME_BYTES_MAX + 1]; /* out: the id as its owner first wrote it, NUL-terminated */
-    uint64_t cursor;                  /* out */
+    int64_t ts_ms;
+    uint32_t max_devices;
+    char name[IM_NAME_BYTES_MAX + 2]; /* out: the id as its owner first wrote it, NUL-terminated */
+    uint64_t cursor, furthest;        /* out: of the device; of any device */
     uint64_t head;                    /* out: pos of the newest event in the log, 0 if none */
+    struct im_seat_row *seats;        /* out: groups where the user is a member; one malloc'd block, strings included */
+    size_t seat_count;
+    struct im_str *blocked; /* out: keys of whom the user has blocked; as above */
+    size_t blocked_count;
+};
+struct im_seat_row {
+    struct im_str name, key; /* "#name" */
+    enum im_role role;
+    uint32_t members;
 };
 
 /* Moves cursors forward; a pos behind the stored one changes nothing. */
@@ -68,10 +112,93 @@ struct im_store_cursors {
     struct im_store_op op;
     const struct im_store_cursor *rows;
     size_t count;
+    int64_t ts_ms; /* the devices were seen now */
 };
 
-/* Events of all of the user's conversations with pos > after, in order. At least one event when there is any; stops
- * at `limit` events or once `bytes` of bodies are reached. upto: every event of the user up to this pos is in
+/* Moves read marks forward, at most to the conversation's end; a seq behind the mark changes nothing. */
+struct im_store_mark {
+    struct im_str key; /* who has read */
+    enum im_conv_kind kind;
+    struct im_str peer; /* key of the peer, or of the group */
+    uint64_t seq;       /* in; out: the mark as it stands now, 0 where there is no such conversation */
+    bool moved;         /* out */
+};
+struct im_store_marks {
+    struct im_store_op op;
+    struct im_store_mark *rows;
+    size_t count;
+};
+
+/* `key` does not want to hear from `other` (on), or does again. IM_TOO_MANY beyond max. */
+struct im_store_block {
+    struct im_store_op op;
+    struct im_str key, other, other_text;
+    bool on;
+    uint32_t max;
+};
+
+/* Forgets a device and its cursor. IM_NO_SUCH_DEVICE. */
+struct im_store_device_drop {
+    struct im_store_op op;
+    struct im_str key, device;
+};
+
+/* Records: everything that is not conversation, as small values by kind and key. What a value means is its kind's
+ * business (core/account.h, tools/imd/hooks.c …); a new kind changes no store. Stored by number: append only. */
+enum im_record_kind {
+    IM_RECORD_ACCOUNT, /* key: user key */
+    IM_RECORD_PROFILE, /* key: user key */
+    IM_RECORD_SEEN,    /* key: user key */
+    IM_RECORD_TOKEN,   /* key: hash of the token; owner: user key; name: the device, for session tokens */
+    IM_RECORD_INVITE,  /* key: hash of the code */
+    IM_RECORD_REPORT,  /* key: ticket */
+    IM_RECORD_HOOK,    /* key: name; owner: user key */
+    IM_RECORD_BAN,     /* key: user key, or address */
+};
+struct im_record {
+    enum im_record_kind kind;
+    struct im_str key;
+    struct im_str owner, name; /* may be absent. Of one kind, (owner, name) is unique where both are given: a put
+                                  replaces the record that had them */
+    struct im_str value;       /* any bytes */
+    int64_t expires_ms;        /* swept after this; 0: never. Readers judge for themselves whether it is over */
+};
+/* Puts a record in place of the one with its kind and key. With `expect`: only if that one's value is this (absent:
+ * only if there is none), else IM_CONFLICT. */
+struct im_store_record_put {
+    struct im_store_op op;
+    struct im_record record;
+    bool check;
+    struct im_str expect;
+};
+/* Drops one by key; or, with key absent, all of an owner, or the owner's one of that name. */
+struct im_store_record_drop {
+    struct im_store_op op;
+    enum im_record_kind kind;
+    struct im_str key, owner, name;
+    uint64_t count; /* out */
+};
+
+/* One step of clearing up, at most `limit` rows: events older than retention_ms or beyond the newest retention_count
+ * of their conversation, devices unseen for device_ms, records that have expired; 0: that not. A conversation's and
+ * the log's last numbers stay, so that seq and pos go on. What an erased message said is nowhere any more: not in its
+ * edits, not in the search index. */
+struct im_store_sweep {
+    struct im_store_op op;
+    int64_t now_ms;
+    uint64_t retention_ms, retention_count, device_ms;
+    uint32_t limit;
+    uint64_t erased; /* out: rows */
+    bool more;       /* out: there is more to erase */
+};
+
+/* Who sees what. A user sees a direct conversation whole (but for events hidden from them), and of a group what was
+ * written while they were a member, both ends included: the join, and the leave, kick, ban or deletion that ended it;
+ * with IM_GROUP_PAST set when they joined, also all from before. Of an invitation they see that event alone. */
+
+/* Events that the user sees, of all conversations and the user's own log, with pos > after, in order, as they were
+ * appended (a message deleted for all has lost its body, and has `deleted` set). At least one event when there is any;
+ * stops at `limit` events or once `bytes` of bodies are reached. upto: every event of the user up to this pos is in
  * `events` or was before; it is >= after, and when nothing was cut off it is the log's head. */
 struct im_store_since {
     struct im_store_op op;
@@ -83,8 +210,9 @@ struct im_store_since {
     uint64_t upto;
 };
 
-/* Events of one conversation as `key` sees it, oldest first: those before a seq (the newest when 0), or after one.
- * An unknown conversation has no events. */
+/* Messages and membership changes of one conversation as `key` sees it (absent: whole, for administration), as they
+ * stand now, without those the user has deleted for themselves, oldest first: those before a seq (the newest when 0),
+ * or after one. An unknown conversation has none; a group the user never saw is IM_NO_SUCH_GROUP. */
 struct im_store_history {
     struct im_store_op op;
     struct im_str key;
@@ -98,8 +226,22 @@ struct im_store_history {
     bool more; /* out: there are further events in that direction */
 };
 
-/* All conversations of a user, the one with the newest event first. Once the last events' bodies make up `bytes`, the
- * rows that follow come without theirs. */
+/* Messages that the user sees and whose text, as it stands now, has every word of `text` (core/search.h), newest first:
+ * in one conversation (peer given), or in all. Each with up to `context` shown events before and after it. */
+struct im_store_search {
+    struct im_store_op op;
+    struct im_str key, text;
+    enum im_conv_kind kind;
+    struct im_str peer; /* absent: everywhere */
+    uint64_t before;    /* only events with pos < this; 0: all */
+    uint32_t limit, context, bytes;
+    struct im_hit *hits; /* out: malloc'd, now the caller's with what is in them */
+    size_t count;
+    uint64_t next; /* out: `before` for what follows; 0: that was all */
+};
+
+/* All conversations of a user, the one with the newest event first: direct ones, and groups where the user is a member.
+ * Once the last events' bodies make up `bytes`, the rows that follow come without theirs. */
 struct im_store_conversations {
     struct im_store_op op;
     struct im_str key;
@@ -108,9 +250,64 @@ struct im_store_conversations {
     size_t count;
 };
 
+/* Groups by name: the one of this name, if key (absent: administration) may know of it, else IM_NO_SUCH_GROUP; or, with
+ * group absent, the public ones (administration: all) after a name. `online` stays 0. */
+struct im_store_groups {
+    struct im_store_op op;
+    struct im_str key, group, after;
+    uint32_t limit;
+    struct im_group_row *rows; /* out: one malloc'd block, strings included */
+    size_t count;
+    bool more;
+};
+
+/* Members of a group that key (absent: administration) is a member of, by key, after one; the invited and the banned
+ * are among them for those who may ban. IM_NO_SUCH_GROUP, IM_NOT_MEMBER. */
+struct im_store_members {
+    struct im_store_op op;
+    struct im_str key, group, after; /* after: a member's key */
+    uint32_t limit;
+    struct im_member_row *rows; /* out: as above */
+    size_t count;
+    bool more;
+};
+
+struct im_store_devices {
+    struct im_store_op op;
+    struct im_str key;
+    struct im_device_row *rows; /* out: as above */
+    size_t count;
+};
+
+/* Users by key, after one (or: those whom `blocked_by` has blocked, all of them). */
+struct im_user_row {
+    struct im_str name, key;
+    bool claimed; /* has been here, and not only been written to */
+};
+struct im_store_users {
+    struct im_store_op op;
+    struct im_str after, blocked_by;
+    uint32_t limit;
+    struct im_user_row *rows; /* out: as above */
+    size_t count;
+    bool more;
+};
+
+/* The record with this key; or, with key absent, those of a kind (and an owner, if given) by key, after one. None found
+ * is IM_OK and count 0. */
+struct im_store_records {
+    struct im_store_op op;
+    enum im_record_kind kind;
+    struct im_str key, owner, after;
+    uint32_t limit;
+    struct im_record *rows; /* out: as above */
+    size_t count;
+    bool more;
+};
+
 struct im_store_stats {
     struct im_store_op op;
-    uint64_t events, users, conversations, head, bytes; /* out; bytes on disk, 0 for memory */
+    uint64_t events, users, conversations, groups, head, bytes; /* out; bytes on disk, 0 for memory */
 };
 
 struct im_store;

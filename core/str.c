@@ -33,3 +33,11 @@ bool im_str_utf8(struct im_str s)
     }
     return true;
 }
+
+bool im_str_control(struct im_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+            return true;
+    return false;
+}

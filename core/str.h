@@ -27,6 +27,9 @@ static inline bool im_str_eq(struct im_str a, struct im_str b)
 /* Parses all of s as an unsigned decimal number. False: empty, a stray character, or out of range. */
 bool im_str_u64(struct im_str s, uint64_t *out);
 
+/* Has s a C0 control character or DEL? */
+bool im_str_control(struct im_str s);
+
 /* Is s well-formed UTF-8 (no surrogates, no overlong forms, nothing above U+10FFFF)? */
 bool im_str_utf8(struct im_str s);
 

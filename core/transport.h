@@ -16,6 +16,7 @@
 
 struct im_link;
 struct im_dialect;
+struct im_human;
 
 struct im_link_ops {
     /* Sends an event in the link's dialect. Takes over one reference. `own`: the event was sent by this link's user.
@@ -39,15 +40,21 @@ struct im_link {
     const struct im_dialect *dialect;
     enum im_lang lang;
     struct im_name *target;           /* classroom: the peer in the URL; human mode: set by /to. Malloc'd or NULL */
+    struct im_human *human;           /* human mode's memory, or NULL */
     const struct im_dialect_env *env; /* set by im_core_opened() */
     struct im_session *session;       /* the core's; set by im_core_opened(), NULL again before im_core_closed() ends */
 };
+
+/* Frees what the dialects keep in a link; for its owner, when it is gone. */
+void im_link_clear(struct im_link *);
 
 /* What a transport knows about a link when it opens. Strings are copied. */
 struct im_link_info {
     const char *transport; /* the im_transport's name; static */
     struct im_str address; /* peer, for people and logs: "127.0.0.1:5000", "unix:uid=1000" */
     bool tls;
+    bool has_uid; /* a Unix socket: whose process it is */
+    uint32_t uid;
 };
 
 /* How messages (a WebSocket text message; a line without its end) become commands, and events messages.

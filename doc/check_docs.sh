@@ -13,6 +13,8 @@ tmp=$(mktemp) || exit 99
 trap 'rm -f "$tmp"' EXIT
 doc/gen_tables markdown <"$srcdir/doc/reference.md.in" >"$tmp" || fail "doc/gen_tables failed"
 diff -u "$srcdir/doc/reference.md" "$tmp" || fail "doc/reference.md is out of date: make update-reference"
+doc/gen_schema >"$tmp" || fail "doc/gen_schema failed"
+diff -u "$srcdir/doc/im.v1.schema.json" "$tmp" || fail "doc/im.v1.schema.json is out of date: make update-reference"
 
 # Links lead somewhere. An anchor must be a heading of the page it is on.
 slugs() { # of the headings in a page, as renderers make them

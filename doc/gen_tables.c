@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/command.h"
+#include "core/group.h"
 #include "core/reason.h"
 
 #define COLUMNS_MAX 6
@@ -240,12 +241,12 @@ static void counter_rows(const struct format *f, const struct table *t)
 }
 
 static const char *const field_names[] = {
-#define IM_FIELD(name, type, max) #name,
+#define IM_FIELD(member, name, type, max) name,
 #include "core/tbl/fields.def"
 #undef IM_FIELD
 };
 
-static void field_list(char out[static 200], uint32_t mask)
+static void field_list(char out[static 200], uint64_t mask)
 {
     size_t n = 0;
     out[0] = '\0';
@@ -254,8 +255,8 @@ static void field_list(char out[static 200], uint32_t mask)
             n += (size_t)snprintf(out + n, 200 - n, "%s%s", n ? ", " : "", field_names[i]);
 }
 
-static void op_row(const struct format *f, const struct table *t, const char *name, const char *who, uint32_t required,
-                   uint32_t optional)
+static void op_row(const struct format *f, const struct table *t, const char *name, const char *who, uint64_t required,
+                   uint64_t optional)
 {
     char need[200], may[200];
     field_list(need, required);
@@ -282,6 +283,8 @@ static void field_row(const struct format *f, const struct table *t, const char 
         snprintf(text, sizeof(text), "A string of at most %" PRIu64 " bytes.", max);
     else if (strcmp(type, "STRS") == 0)
         snprintf(text, sizeof(text), "An array of at most %" PRIu64 " strings.", max);
+    else if (strcmp(type, "BOOL") == 0)
+        snprintf(text, sizeof(text), "true or false.");
     else if (strcmp(type, "POS") == 0)
         snprintf(text, sizeof(text), "A position: what the server gave, unchanged. A decimal number in a string.");
     else if (max == INT64_MAX)
@@ -293,7 +296,7 @@ static void field_row(const struct format *f, const struct table *t, const char 
 
 static void field_rows(const struct format *f, const struct table *t)
 {
-#define IM_FIELD(name, type, max) field_row(f, t, #name, #type, max);
+#define IM_FIELD(member, name, type, max) field_row(f, t, name, #type, max);
 #include "core/tbl/fields.def"
 #undef IM_FIELD
 }
@@ -318,6 +321,162 @@ static void slash_rows(const struct format *f, const struct table *t)
 #undef IM_SLASH
 }
 
+/* What the server says */
+
+enum shape_kind { DURABLE, PASSING, REPLY, ERR, PART };
+
+static const struct shape {
+    enum shape_kind kind;
+    const char *name, *always, *maybe, *help;
+} shapes[] = {
+#define IM_SHAPE(kind, name, always, maybe, help) {kind, name, always, maybe, help},
+#include "core/tbl/shapes.def"
+#undef IM_SHAPE
+};
+
+static const struct said {
+    const char *key, *name, *type, *of, *help;
+} said[] = {
+#define IM_SAID(key, name, type, of, help) {#key, name, #type, of, help},
+#include "core/tbl/said.def"
+#undef IM_SAID
+};
+
+/* "a b c" as the names of those members */
+static void said_list(char out[static 200], const char *keys)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    while (*keys) {
+        size_t len = strcspn(keys, " ");
+        for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++)
+            if (strlen(said[i].key) == len && memcmp(said[i].key, keys, len) == 0)
+                n += (size_t)snprintf(out + n, 200 - n, "%s%s", n ? ", " : "", said[i].name);
+        keys += len + (keys[len] != '\0');
+    }
+}
+
+static void shape_rows(const struct format *f, const struct table *t, enum shape_kind first, enum shape_kind last)
+{
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+        char always[200], maybe[200];
+        if (shapes[i].kind < first || shapes[i].kind > last)
+            continue;
+        said_list(always, shapes[i].always);
+        said_list(maybe, shapes[i].maybe);
+        f->row(t, (const char *[]){shapes[i].name, always, maybe, shapes[i].help});
+    }
+}
+
+static void event_rows(const struct format *f, const struct table *t)
+{
+    shape_rows(f, t, DURABLE, PASSING);
+}
+
+static void reply_rows(const struct format *f, const struct table *t)
+{
+    shape_rows(f, t, REPLY, ERR);
+}
+
+static void part_rows(const struct format *f, const struct table *t)
+{
+    shape_rows(f, t, PART, PART);
+}
+
+static bool has_key(const char *keys, const char *key)
+{
+    size_t n = strlen(key);
+    for (const char *at = keys; (at = strstr(at, key)); at += n)
+        if ((at == keys || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+            return true;
+    return false;
+}
+
+/* The shapes that have the member. */
+static void users_of(char out[static 200], const char *key)
+{
+    size_t n = 0;
+    const char *before = "";
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+        if ((!has_key(shapes[i].always, key) && !has_key(shapes[i].maybe, key)) || strcmp(before, shapes[i].name) == 0)
+            continue;
+        before = shapes[i].name;
+        n += (size_t)snprintf(out + n, 200 - n, "%s%s", n ? ", " : "", before);
+    }
+}
+
+static void said_value(char out[static 100], const struct said *s)
+{
+    static const char *const kinds[][2] = {
+        {"STR", "a string"},     {"USER", "an id"},      {"CONV", "an id, or #group"},  {"NUM", "a number"},
+        {"MS", "ms since 1970"}, {"POS", "a position"},  {"BOOL", "true or false"},     {"TRUE", "true"},
+        {"ROLE", "a role"},      {"CHANGE", "a change"}, {"REASON", "a reason's name"}, {"STRS", "a list of strings"},
+        {"ONE", "an object: "},  {"LIST", "a list of "},
+    };
+    if (strcmp(s->type, "WORD") == 0)
+        choices_text(out, s->of);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        if (strcmp(kinds[i][0], s->type) == 0)
+            snprintf(out, 100, "%s%s", kinds[i][1], s->of);
+}
+
+static void said_rows(const struct format *f, const struct table *t)
+{
+    for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++) {
+        char value[100], in[200];
+        said_value(value, &said[i]);
+        users_of(in, said[i].key);
+        f->row(t, (const char *[]){said[i].name, in, value, said[i].help});
+    }
+}
+
+static void limit_rows(const struct format *f, const struct table *t)
+{
+#define IM_LIMIT(name, value, help) f->row(t, (const char *[]){name, help});
+#include "core/tbl/limits.def"
+#undef IM_LIMIT
+}
+
+/* Groups */
+
+static const char *const role_names[] = {
+#define IM_ROLE(sym, name, en, zh) name,
+#include "core/tbl/roles.def"
+#undef IM_ROLE
+};
+
+static void permission_rows(const struct format *f, const struct table *t)
+{
+#define IM_ACTION(sym, name, least, outranks, help)                                                                    \
+    f->row(t, (const char *[]){name, role_names[IM_ROLE_##least], outranks ? "yes" : "", help});
+#include "core/tbl/permissions.def"
+#undef IM_ACTION
+}
+
+/* "%1 made %2 %3" as "WHO made USER WHAT" */
+static void change_row(const struct format *f, const struct table *t, const char *name, bool needs_user,
+                       const char *shown)
+{
+    static const char *const stand[] = {"WHO", "USER", "WHAT"};
+    char text[200];
+    size_t n = 0;
+    for (const char *s = shown; *s && n < 180; s++)
+        if (*s == '%')
+            n += (size_t)snprintf(text + n, 200 - n, "%s", stand[*++s - '1']);
+        else
+            text[n++] = *s;
+    text[n] = '\0';
+    f->row(t, (const char *[]){name, needs_user ? "yes" : "", text});
+}
+
+static void change_rows(const struct format *f, const struct table *t)
+{
+#define IM_CHANGE(sym, name, action, needs_user, en, zh) change_row(f, t, name, needs_user, en);
+#include "core/tbl/changes.def"
+#undef IM_CHANGE
+}
+
 static const struct table tables[] = {
     {"config", 5, {"Key", "Value", "Default", "Takes effect", "Meaning"}, config_rows},
     {"listen", 4, {"Key", "Value", "Default", "Meaning"}, listen_rows},
@@ -325,6 +484,13 @@ static const struct table tables[] = {
     {"counters", 2, {"Counter", "Meaning"}, counter_rows},
     {"ops", 4, {"Op", "Needs", "May have", "When"}, op_rows},
     {"fields", 2, {"Field", "Value"}, field_rows},
+    {"events", 4, {"Event", "Has", "May have", "Meaning"}, event_rows},
+    {"replies", 4, {"To", "Has", "May have", "Meaning"}, reply_rows},
+    {"parts", 4, {"Object", "Has", "May have", "Meaning"}, part_rows},
+    {"said", 4, {"Member", "In", "Value", "Meaning"}, said_rows},
+    {"limits", 2, {"Limit", "Meaning"}, limit_rows},
+    {"changes", 3, {"Change", "Needs a user", "What it says"}, change_rows},
+    {"permissions", 4, {"Action", "Role at least", "Only to lower roles", "Meaning"}, permission_rows},
     {"slash", 3, {"Command", "Also", "Meaning"}, slash_rows},
 };
 

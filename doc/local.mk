@@ -1,15 +1,22 @@
 # Manual pages, and pages made from the tables in core/tbl.
 
-noinst_PROGRAMS += doc/gen_tables
+noinst_PROGRAMS += doc/gen_tables doc/gen_schema
 doc_gen_tables_SOURCES = doc/gen_tables.c
+doc_gen_schema_SOURCES = doc/gen_schema.c
+doc_gen_schema_LDADD = $(IM_CORE)
 
 doc_tables = \
 	$(top_srcdir)/core/tbl/config.def \
 	$(top_srcdir)/core/tbl/counters.def \
 	$(top_srcdir)/core/tbl/fields.def \
+	$(top_srcdir)/core/tbl/limits.def \
 	$(top_srcdir)/core/tbl/listen.def \
 	$(top_srcdir)/core/tbl/ops.def \
+	$(top_srcdir)/core/tbl/permissions.def \
 	$(top_srcdir)/core/tbl/reasons.def \
+	$(top_srcdir)/core/tbl/roles.def \
+	$(top_srcdir)/core/tbl/said.def \
+	$(top_srcdir)/core/tbl/shapes.def \
 	$(top_srcdir)/core/tbl/slash.def
 
 # List hand-written pages here; check-man lints all of them.
@@ -23,9 +30,10 @@ doc/imd.yaml.5: doc/imd.yaml.5.in doc/gen_tables$(EXEEXT) $(doc_tables)
 doc/im-protocol.7: doc/im-protocol.7.in doc/gen_tables$(EXEEXT) $(doc_tables)
 	$(AM_V_GEN)doc/gen_tables$(EXEEXT) mdoc <$(srcdir)/doc/im-protocol.7.in >$@.tmp && mv $@.tmp $@
 
-# Writes the committed doc/reference.md afresh; doc/check_docs.sh complains when that is due.
-update-reference: doc/gen_tables$(EXEEXT)
+# Writes the committed doc/reference.md and schema afresh; doc/check_docs.sh complains when that is due.
+update-reference: doc/gen_tables$(EXEEXT) doc/gen_schema$(EXEEXT)
 	doc/gen_tables$(EXEEXT) markdown <$(srcdir)/doc/reference.md.in >$(srcdir)/doc/reference.md
+	doc/gen_schema$(EXEEXT) >$(srcdir)/doc/im.v1.schema.json
 
 dist_doc_DATA = README.md README.zh-CN.md
 docpagesdir = $(docdir)/doc
@@ -33,6 +41,8 @@ dist_docpages_DATA = \
 	doc/README.md \
 	doc/HACKING.md \
 	doc/architecture.md \
+	doc/hooks.md \
+	doc/im.v1.schema.json \
 	doc/page.png \
 	doc/protocol.md \
 	doc/reference.md

@@ -25,17 +25,59 @@ bool im_page_full(const struct im_page *);
 void im_page_add(struct im_page *, struct im_event *); /* takes the reference */
 void im_page_reverse(struct im_page *);
 
-/* Rows of conversations being filled. Finishing turns them into one block. */
+/* Rows being filled that will be one malloc'd block, with copies of their strings inside. */
+enum im_row_kind {
+    IM_ROW_CONV,   /* struct im_conv_row */
+    IM_ROW_SEAT,   /* struct im_seat_row */
+    IM_ROW_KEY,    /* struct im_str */
+    IM_ROW_GROUP,  /* struct im_group_row */
+    IM_ROW_MEMBER, /* struct im_member_row */
+    IM_ROW_DEVICE, /* struct im_device_row */
+    IM_ROW_USER,   /* struct im_user_row */
+    IM_ROW_RECORD, /* struct im_record */
+};
+struct im_block {
+    enum im_row_kind kind;
+    char *rows, *text;
+    size_t count, room, text_len, text_room;
+};
+void im_block_add(struct im_block *, const void *row);   /* copies the row and its strings */
+void *im_block_finish(struct im_block *, size_t *count); /* NULL when there is none; empties */
+void im_block_clear(struct im_block *);
+
+/* Rows of conversations being filled. */
 struct im_rows {
-    struct im_conv_row *rows; /* their name.p is set in the end */
-    size_t count, room;
-    char *names;
-    size_t names_len, names_room;
+    struct im_block block;       /* of IM_ROW_CONV, which is 0 */
     uint64_t bytes, limit_bytes; /* of the last events' bodies */
 };
 bool im_rows_full(const struct im_rows *);                      /* further rows go without their last event */
-void im_rows_add(struct im_rows *, const struct im_conv_row *); /* copies the name, takes the reference */
-struct im_conv_row *im_rows_finish(struct im_rows *);           /* NULL when there is none; empties */
+void im_rows_add(struct im_rows *, const struct im_conv_row *); /* takes the reference */
+struct im_conv_row *im_rows_finish(struct im_rows *, size_t *count);
+void im_rows_clear(struct im_rows *);
+
+/* What a search has found, being filled. */
+struct im_hits {
+    struct im_hit *hits;
+    size_t count, room;
+    uint64_t bytes, limit, limit_bytes;
+};
+static inline struct im_hits im_hits(uint32_t limit, uint32_t limit_bytes)
+{
+    return (struct im_hits){.limit = limit, .limit_bytes = limit_bytes};
+}
+bool im_hits_full(const struct im_hits *);                       /* never true of none */
+void im_hits_add(struct im_hits *, struct im_page *, size_t at); /* takes over the page's events */
+void im_hits_clear(struct im_hits *);
+
+/* msg.reactions being written. Zero-initialise; free text. */
+struct im_reactions {
+    char *text;
+    size_t len, room;
+};
+void im_reactions_add(struct im_reactions *, struct im_str emoji, uint64_t count, bool mine);
+
+/* Is the message, as it stands, one that search looks into: text, and not deleted? */
+bool im_msg_searched(const struct im_msg *);
 
 /* Merging conversations into the order of the log: a heap of where each one goes on. Zero-initialise. */
 struct im_merge_item {

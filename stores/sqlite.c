@@ -54,15 +54,18 @@ static void wake_core(struct sqlite_store *st)
     st->wake(st->wake_arg);
 }
 
-/* Waits for work; false: there will be none any more. Takes and leaves the lock. */
+/* Waits for work; false: there will be none any more. A batch of none: there is time for what can wait. Takes and
+ * leaves the lock. */
 static bool next_batch(struct sqlite_store *st)
 {
     struct im_writer *w = &st->writer;
+    bool idle = im_writer_idle_work(w);
     pthread_mutex_lock(&st->lock);
-    while ((w->count = im_lane_take(&st->writes, w->ops, IM_BATCH_MAX)) == 0 && !st->closing)
+    while ((w->count = im_lane_take(&st->writes, w->ops, IM_BATCH_MAX)) == 0 && !idle && !st->closing)
         pthread_cond_wait(&st->may_write, &st->lock);
+    bool closing = st->closing;
     pthread_mutex_unlock(&st->lock);
-    return w->count > 0;
+    return w->count > 0 || !closing;
 }
 
 /* Returns whether nobody is waiting. */
@@ -89,7 +92,10 @@ static void *write_forever(void *arg)
 {
     struct sqlite_store *st = arg;
     while (next_batch(st)) {
-        bool committed = im_writer_batch(&st->writer);
+        bool idle = st->writer.count == 0;
+        bool committed = !idle && im_writer_batch(&st->writer);
+        if (idle)
+            im_writer_idle(&st->writer);
         show_state(st);
         bool quiet = finish_batch(st, committed);
         im_writer_checkpoint(&st->writer, quiet);

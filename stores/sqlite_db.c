@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "stores/result.h"
 
 const struct im_sql_info im_sql_infos[IM_SQL_COUNT] = {
 #define IM_SQL(sym, who, text) [IM_SQL_##sym] = {#sym, text, IM_DB_##who},
@@ -9,10 +12,12 @@ const struct im_sql_info im_sql_infos[IM_SQL_COUNT] = {
 #undef IM_SQL
 };
 
-/* The cache keeps what appends look up (users, conversations, cids) near; temporary tables never touch the disk. */
+/* The cache keeps what appends look up (users, conversations, cids) near; temporary tables never touch the disk; what
+ * is erased is overwritten. */
 static const char settings[] = "PRAGMA cache_size = -16000;"
                                "PRAGMA temp_store = memory;"
                                "PRAGMA trusted_schema = off;"
+                               "PRAGMA secure_delete = on;"
                                "PRAGMA cell_size_check = on;";
 
 int im_db_open(struct im_db *db, const char *path, enum im_db_who who)
@@ -98,10 +103,24 @@ void im_db_bind_str(sqlite3_stmt *s, int at, struct im_str str)
     sqlite3_bind_text64(s, at, str.p, str.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
+void im_db_bind_id(sqlite3_stmt *s, int at, int64_t id)
+{
+    if (id == 0)
+        sqlite3_bind_null(s, at);
+    else
+        sqlite3_bind_int64(s, at, id);
+}
+
 uint64_t im_db_u64(sqlite3_stmt *s, int column)
 {
     int64_t n = sqlite3_column_int64(s, column);
     return n < 0 ? 0 : (uint64_t)n;
+}
+
+enum im_role im_db_role(sqlite3_stmt *s, int column)
+{
+    uint64_t n = im_db_u64(s, column);
+    return n < IM_ROLE_COUNT ? (enum im_role)n : IM_ROLE_NONE;
 }
 
 struct im_str im_db_str(sqlite3_stmt *s, int column)
@@ -121,6 +140,27 @@ int im_db_run(sqlite3_stmt *s)
     return im_db_done(s, sqlite3_step(s));
 }
 
+static sqlite3_stmt *use_ids(struct im_db *db, enum im_sql sql, int count, const int64_t *ids)
+{
+    sqlite3_stmt *s = im_db_use(db, sql);
+    for (int i = 0; i < count; i++)
+        sqlite3_bind_int64(s, i + 1, ids[i]);
+    return s;
+}
+
+int im_db_run_ids(struct im_db *db, enum im_sql sql, int count, const int64_t *ids)
+{
+    return im_db_run(use_ids(db, sql, count, ids));
+}
+
+int im_db_ask_ids(struct im_db *db, enum im_sql sql, int64_t *out, int count, const int64_t *ids)
+{
+    sqlite3_stmt *s = use_ids(db, sql, count, ids);
+    int rc = sqlite3_step(s);
+    *out = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    return im_db_done(s, rc);
+}
+
 int im_db_tally(struct im_db *db, struct im_tally *out, char epoch[33])
 {
     sqlite3_stmt *s = im_db_use(db, IM_SQL_LOG);
@@ -131,47 +171,194 @@ int im_db_tally(struct im_db *db, struct im_tally *out, char epoch[33])
         struct im_str e = im_db_str(s, 0);
         if (epoch)
             snprintf(epoch, 33, "%.*s", (int)e.len, e.p ? e.p : "");
-        *out = (struct im_tally){im_db_u64(s, 1), im_db_u64(s, 2), im_db_u64(s, 3), im_db_u64(s, 4)};
+        *out = (struct im_tally){im_db_u64(s, 1), im_db_u64(s, 2), im_db_u64(s, 3), im_db_u64(s, 4), im_db_u64(s, 5)};
     }
     return im_db_done(s, rc);
 }
 
-int im_db_user(struct im_db *db, struct im_str key, int64_t *id)
+int im_db_user(struct im_db *db, struct im_str key, int64_t *id, int64_t *blocks)
 {
     sqlite3_stmt *s = im_db_use(db, IM_SQL_USER);
     im_db_bind_str(s, 1, key);
     int rc = sqlite3_step(s);
     *id = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    if (blocks)
+        *blocks = rc == SQLITE_ROW ? sqlite3_column_int64(s, 3) : 0;
     return im_db_done(s, rc);
 }
 
-int im_db_direct(struct im_db *db, int64_t x, int64_t y, int64_t *conv, uint64_t *last_seq)
+/* The first columns of the row a statement may be at. */
+static struct im_db_conv conv_of(sqlite3_stmt *s, int rc)
 {
-    sqlite3_stmt *s = im_db_use(db, IM_SQL_DIRECT);
-    sqlite3_bind_int64(s, 1, x < y ? x : y);
-    sqlite3_bind_int64(s, 2, x < y ? y : x);
+    if (rc != SQLITE_ROW)
+        return (struct im_db_conv){0};
+    return (struct im_db_conv){sqlite3_column_int64(s, 0), im_db_u64(s, 1), im_db_u64(s, 2)};
+}
+
+int im_db_direct(struct im_db *db, int64_t x, int64_t y, struct im_db_conv *out)
+{
+    sqlite3_stmt *s = use_ids(db, IM_SQL_DIRECT, 2, (int64_t[]){x < y ? x : y, x < y ? y : x});
     int rc = sqlite3_step(s);
-    *conv = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-    *last_seq = rc == SQLITE_ROW ? im_db_u64(s, 1) : 0;
+    *out = conv_of(s, rc);
     return im_db_done(s, rc);
 }
 
-int im_db_event_row(sqlite3_stmt *s, struct im_event **out)
+int im_db_self(struct im_db *db, int64_t user, struct im_db_conv *out)
 {
-    struct im_msg m = {.kind = IM_CONV_DIRECT,
-                       .pos = im_db_u64(s, 0),
-                       .seq = im_db_u64(s, 1),
-                       .ts_ms = sqlite3_column_int64(s, 2),
-                       .cid = im_db_str(s, 3),
-                       .mime = im_db_str(s, 4),
-                       .body = im_db_str(s, 5),
-                       .from = im_db_str(s, 6),
-                       .from_key = im_db_str(s, 7),
-                       .to = im_db_str(s, 8),
-                       .to_key = im_db_str(s, 9)};
-    if (!m.pos || !m.seq || !m.body.p || !m.from.p || !m.from_key.p || !m.to.p || !m.to_key.p)
+    sqlite3_stmt *s = use_ids(db, IM_SQL_SELF, 1, &user);
+    int rc = sqlite3_step(s);
+    *out = conv_of(s, rc);
+    return im_db_done(s, rc);
+}
+
+int im_db_member(struct im_db *db, int64_t user, int64_t conv, enum im_role *role)
+{
+    *role = IM_ROLE_NONE;
+    if (user == 0)
+        return SQLITE_OK;
+    sqlite3_stmt *s = use_ids(db, IM_SQL_MEMBER, 2, (int64_t[]){user, conv});
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        *role = im_db_role(s, 0);
+    return im_db_done(s, rc);
+}
+
+int im_db_group(struct im_db *db, struct im_str key, struct im_db_conv *out, sqlite3_stmt **row)
+{
+    sqlite3_stmt *s = im_db_use(db, IM_SQL_GROUP);
+    im_db_bind_str(s, 1, key);
+    int rc = sqlite3_step(s);
+    *out = conv_of(s, rc);
+    if (row == NULL)
+        return im_db_done(s, rc);
+    *row = s;
+    return rc == SQLITE_ROW ? SQLITE_OK : im_db_done(s, rc);
+}
+
+/* Columns of IM_EVENT_ROWS. */
+enum {
+    POS,
+    SEQ,
+    TYPE,
+    TS,
+    CID,
+    MIME,
+    BODY,
+    FLAGS,
+    REF,
+    MENTIONS,
+    CHANGE,
+    ROLE,
+    SETTINGS,
+    ABOUT,
+    FROM,
+    FROM_KEY,
+    TO,
+    TO_KEY,
+    CONCERNED,
+    CONCERNED_KEY,
+    GROUP,
+};
+
+static bool is_null(sqlite3_stmt *s, int column)
+{
+    return sqlite3_column_type(s, column) == SQLITE_NULL;
+}
+
+static enum im_conv_kind kind_of(sqlite3_stmt *s)
+{
+    if (!is_null(s, ABOUT))
+        return IM_CONV_SELF;
+    return is_null(s, GROUP) ? IM_CONV_DIRECT : IM_CONV_GROUP;
+}
+
+static void read_change(sqlite3_stmt *s, struct im_msg *m)
+{
+    m->change = (enum im_change)im_db_u64(s, CHANGE);
+    m->role = im_db_role(s, ROLE);
+    m->settings = (unsigned)im_db_u64(s, SETTINGS);
+    m->user = im_db_str(s, CONCERNED);
+    m->user_key = im_db_str(s, CONCERNED_KEY);
+}
+
+/* False: that cannot be an event. */
+static bool read_msg(sqlite3_stmt *s, enum im_event_type type, struct im_msg *m)
+{
+    unsigned flags = (unsigned)im_db_u64(s, FLAGS);
+    *m = (struct im_msg){.kind = kind_of(s),
+                         .pos = im_db_u64(s, POS),
+                         .seq = im_db_u64(s, SEQ),
+                         .ts_ms = sqlite3_column_int64(s, TS),
+                         .cid = im_db_str(s, CID),
+                         .mime = im_db_str(s, MIME),
+                         .body = im_db_str(s, BODY),
+                         .mentions = im_db_str(s, MENTIONS),
+                         .ref = im_db_u64(s, REF),
+                         .from = im_db_str(s, FROM),
+                         .from_key = im_db_str(s, FROM_KEY),
+                         .to = im_db_str(s, TO),
+                         .to_key = im_db_str(s, TO_KEY),
+                         .on = flags & IM_ROW_ON,
+                         .bot = flags & IM_ROW_BOT,
+                         .hidden = flags & IM_ROW_HIDDEN,
+                         .deleted = flags & IM_ROW_DELETED};
+    if (type == IM_EV_MEMBER)
+        read_change(s, m);
+    if (flags & IM_ROW_BODILESS)
+        m->body = (struct im_str){0};
+    return m->pos && m->seq && (m->body.p || type != IM_EV_MSG) && m->from.p && m->from_key.p && m->to.p &&
+           m->to_key.p && type <= IM_EV_LAST_DURABLE && m->change < IM_CHANGE_COUNT;
+}
+
+/* What the newest edit has made of it. The strings stay until IM_SQL_EDIT_TEXT is done with. */
+static int read_edit(struct im_db *db, int64_t reader, struct im_msg *m)
+{
+    sqlite3_stmt *s = use_ids(db, IM_SQL_EDIT_TEXT, 2, (int64_t[]){(int64_t)m->pos, reader});
+    int rc = sqlite3_step(s);
+    if (rc != SQLITE_ROW)
+        return im_db_done(s, rc);
+    m->edited_ms = sqlite3_column_int64(s, 0);
+    m->body = im_db_str(s, 1);
+    m->mentions = im_db_str(s, 2);
+    m->mime = (struct im_str){0};
+    return m->body.p ? SQLITE_OK : SQLITE_CORRUPT;
+}
+
+static int read_reactions(struct im_db *db, const struct im_msg *m, int64_t reader, struct im_reactions *out)
+{
+    sqlite3_stmt *s = use_ids(db, IM_SQL_REACTIONS, 2, (int64_t[]){(int64_t)m->pos, reader});
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+        im_reactions_add(out, im_db_str(s, 0), im_db_u64(s, 1), sqlite3_column_int(s, 2));
+    return im_db_done(s, rc);
+}
+
+/* As it stands now. */
+static int standing(struct im_db *db, sqlite3_stmt *s, int64_t reader, struct im_msg *m, struct im_event **out)
+{
+    struct im_reactions reactions = {0};
+    unsigned flags = (unsigned)im_db_u64(s, FLAGS);
+    int rc = flags & IM_ROW_EDITED ? read_edit(db, reader, m) : SQLITE_OK;
+    if (rc == SQLITE_OK && flags & IM_ROW_REACTED)
+        rc = read_reactions(db, m, reader, &reactions);
+    m->reactions = (struct im_str){reactions.text, reactions.len};
+    if (rc == SQLITE_OK)
+        *out = im_event_new(IM_EV_MSG, m);
+    if (flags & IM_ROW_EDITED)
+        sqlite3_reset(im_db_use(db, IM_SQL_EDIT_TEXT));
+    free(reactions.text);
+    return rc;
+}
+
+int im_db_event_row(struct im_db *db, sqlite3_stmt *s, int64_t reader, struct im_event **out)
+{
+    struct im_msg m;
+    enum im_event_type type = (enum im_event_type)im_db_u64(s, TYPE);
+    if (!read_msg(s, type, &m))
         return SQLITE_CORRUPT;
-    *out = im_event_msg(&m);
+    if (reader != IM_AS_APPENDED && type == IM_EV_MSG)
+        return standing(db, s, reader, &m, out);
+    *out = im_event_new(type, &m);
     return SQLITE_OK;
 }
 
@@ -181,7 +368,7 @@ int im_db_event(struct im_db *db, uint64_t pos, struct im_event **out)
     im_db_bind_u64(s, 1, pos);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
-        rc = im_db_event_row(s, out);
+        rc = im_db_event_row(db, s, IM_AS_APPENDED, out);
     else if (rc == SQLITE_DONE)
         rc = SQLITE_CORRUPT;
     return im_db_done(s, rc);

@@ -13,6 +13,10 @@
 /* How long the writer then waits for readers to let go of the log, lest they keep it growing for ever by turns. */
 #define WAL_WAIT_MS 200
 
+/* Chunks that get their filters in one transaction when nobody waits, and so many waiting that it is done even then. */
+#define CHORES_STEP 16
+#define CHORES_MOST 4000
+
 static int on_commit(void *arg, sqlite3 *sqlite, const char *name, int pages)
 {
     (void)sqlite;
@@ -24,12 +28,15 @@ static int on_commit(void *arg, sqlite3 *sqlite, const char *name, int pages)
 int im_writer_start(struct im_writer *w, struct im_log *log, char epoch[33])
 {
     w->log = log;
-    int64_t newest = 0;
+    int64_t newest = 0, chores = 0;
     sqlite3_wal_hook(w->db.sqlite, on_commit, w);
     int rc = im_db_tally(&w->db, &w->committed, epoch);
     if (rc == SQLITE_OK)
         rc = im_db_number(&w->db, "SELECT max(pos) FROM events", &newest);
+    if (rc == SQLITE_OK)
+        rc = im_db_number(&w->db, "SELECT count(*) FROM chores", &chores);
     w->tally = w->committed;
+    w->chores = w->committed_chores = (uint64_t)chores;
     return rc == SQLITE_OK && newest > (int64_t)w->committed.head ? SQLITE_CORRUPT : rc;
 }
 
@@ -39,213 +46,28 @@ static void report(struct im_writer *w, enum im_log_level level, const char *eve
            IM_KN("errno", errno));
 }
 
-/* Operations. Each returns a result code; anything but SQLITE_OK ends the transaction. */
-
-static int add_user(struct im_writer *w, struct im_str key, struct im_str name, bool claimed, int64_t *id)
-{
-    sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_USER_ADD);
-    im_db_bind_str(s, 1, key);
-    im_db_bind_str(s, 2, name);
-    sqlite3_bind_int(s, 3, claimed);
-    int rc = im_db_run(s);
-    *id = sqlite3_last_insert_rowid(w->db.sqlite);
-    w->tally.users++;
-    return rc;
-}
-
-static int need_user(struct im_writer *w, struct im_str key, struct im_str name, int64_t *id)
-{
-    int rc = im_db_user(&w->db, key, id);
-    return rc == SQLITE_OK && *id == 0 ? add_user(w, key, name, false, id) : rc;
-}
-
-static int add_member(struct im_writer *w, int64_t user, int64_t conv)
-{
-    sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_MEMBER_ADD);
-    sqlite3_bind_int64(s, 1, user);
-    sqlite3_bind_int64(s, 2, conv);
-    return im_db_run(s);
-}
-
-static int add_direct(struct im_writer *w, int64_t x, int64_t y, int64_t *conv)
-{
-    sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_DIRECT_ADD);
-    sqlite3_bind_int64(s, 1, x < y ? x : y);
-    sqlite3_bind_int64(s, 2, x < y ? y : x);
-    int rc = im_db_run(s);
-    *conv = sqlite3_last_insert_rowid(w->db.sqlite);
-    w->tally.convs++;
-    if (rc == SQLITE_OK)
-        rc = add_member(w, x, *conv);
-    return rc == SQLITE_OK && x != y ? add_member(w, y, *conv) : rc;
-}
-
-static int find_cid(struct im_writer *w, int64_t sender, struct im_str cid, uint64_t *pos)
-{
-    sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_CID);
-    sqlite3_bind_int64(s, 1, sender);
-    im_db_bind_str(s, 2, cid);
-    int rc = sqlite3_step(s);
-    *pos = rc == SQLITE_ROW ? im_db_u64(s, 0) : 0;
-    return im_db_done(s, rc);
-}
-
-static int add_event(struct im_writer *w, const struct im_msg *m, int64_t conv, int64_t sender)
-{
-    sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_EVENT_ADD);
-    im_db_bind_u64(s, 1, m->pos);
-    sqlite3_bind_int64(s, 2, conv);
-    im_db_bind_u64(s, 3, m->seq);
-    sqlite3_bind_int64(s, 4, sender);
-    sqlite3_bind_int64(s, 5, m->ts_ms);
-    im_db_bind_str(s, 6, m->cid);
-    im_db_bind_str(s, 7, m->mime);
-    im_db_bind_str(s, 8, m->body.p ? m->body : IM_STR(""));
-    return im_db_run(s);
-}
-
-/* Who writes has read what was there. */
-static int set_last(struct im_writer *w, const struct im_msg *m, int64_t conv, int64_t sender)
-{
-    sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_CONV_LAST);
-    sqlite3_bind_int64(s, 1, conv);
-    im_db_bind_u64(s, 2, m->seq);
-    im_db_bind_u64(s, 3, m->pos);
-    int rc = im_db_run(s);
-    if (rc != SQLITE_OK)
-        return rc;
-    s = im_db_use(&w->db, IM_SQL_MEMBER_READ);
-    sqlite3_bind_int64(s, 1, sender);
-    sqlite3_bind_int64(s, 2, conv);
-    im_db_bind_u64(s, 3, m->seq);
-    return im_db_run(s);
-}
-
-static int append_new(struct im_writer *w, struct im_msg *m, int64_t sender)
-{
-    int64_t peer, conv;
-    uint64_t last_seq;
-    int rc = need_user(w, m->to_key, m->to, &peer);
-    if (rc == SQLITE_OK)
-        rc = im_db_direct(&w->db, sender, peer, &conv, &last_seq);
-    if (rc == SQLITE_OK && conv == 0)
-        rc = add_direct(w, sender, peer, &conv);
-    if (rc != SQLITE_OK)
-        return rc;
-    m->pos = w->tally.head + 1;
-    m->seq = last_seq + 1;
-    rc = add_event(w, m, conv, sender);
-    if (rc == SQLITE_OK)
-        rc = set_last(w, m, conv, sender);
-    w->tally.head++;
-    w->tally.events++;
-    return rc;
-}
-
-static int do_append(struct im_writer *w, struct im_store_append *op, enum im_reason *status)
-{
-    struct im_msg *m = &op->event->msg;
-    int64_t sender;
-    uint64_t before = 0;
-    if (m->kind != IM_CONV_DIRECT) {
-        *status = IM_NO_SUCH_GROUP;
-        return SQLITE_OK;
-    }
-    int rc = need_user(w, m->from_key, m->from, &sender);
-    if (rc == SQLITE_OK && m->cid.p)
-        rc = find_cid(w, sender, m->cid, &before);
-    if (rc != SQLITE_OK)
-        return rc;
-    return before ? im_db_event(&w->db, before, &op->earlier) : append_new(w, m, sender);
-}
-
-/* The first to log in with an id is its owner, and its name is what the owner writes. */
-static int login_user(struct im_writer *w, struct im_store_login *op, int64_t *id)
-{
-    sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_USER);
-    im_db_bind_str(s, 1, op->key);
-    int rc = sqlite3_step(s);
-    *id = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-    bool claimed = rc == SQLITE_ROW && sqlite3_column_int(s, 2);
-    struct im_str name = claimed ? im_db_str(s, 1) : op->text;
-    snprintf(op->name, sizeof op->name, "%.*s", (int)name.len, name.p ? name.p : "");
-    rc = im_db_done(s, rc);
-    if (rc != SQLITE_OK || claimed)
-        return rc;
-    if (*id == 0)
-        return add_user(w, op->key, op->text, true, id);
-    s = im_db_use(&w->db, IM_SQL_USER_CLAIM);
-    sqlite3_bind_int64(s, 1, *id);
-    im_db_bind_str(s, 2, op->text);
-    return im_db_run(s);
-}
-
-static struct im_str device_name(struct im_str device)
-{
-    return device.p ? device : IM_STR("");
-}
-
-static int find_cursor(struct im_writer *w, enum im_sql sql, int64_t user, struct im_str device, bool *found,
-                       uint64_t *pos)
-{
-    sqlite3_stmt *s = im_db_use(&w->db, sql);
-    sqlite3_bind_int64(s, 1, user);
-    if (sql == IM_SQL_CURSOR)
-        im_db_bind_str(s, 2, device);
-    int rc = sqlite3_step(s);
-    *found = rc == SQLITE_ROW;
-    *pos = *found ? im_db_u64(s, 0) : 0;
-    return im_db_done(s, rc);
-}
-
-static int add_device(struct im_writer *w, int64_t user, struct im_str device, uint64_t *cursor)
-{
-    bool found;
-    int rc = find_cursor(w, IM_SQL_CURSOR_FURTHEST, user, device, &found, cursor);
-    if (rc != SQLITE_OK)
-        return rc;
-    sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_CURSOR_ADD);
-    sqlite3_bind_int64(s, 1, user);
-    im_db_bind_str(s, 2, device);
-    im_db_bind_u64(s, 3, *cursor);
-    return im_db_run(s);
-}
-
-static int do_login(struct im_writer *w, struct im_store_login *op)
-{
-    int64_t user;
-    bool known;
-    struct im_str device = device_name(op->device);
-    op->head = w->tally.head;
-    int rc = login_user(w, op, &user);
-    if (rc == SQLITE_OK)
-        rc = find_cursor(w, IM_SQL_CURSOR, user, device, &known, &op->cursor);
-    return rc == SQLITE_OK && !known ? add_device(w, user, device, &op->cursor) : rc;
-}
-
-static int do_cursors(struct im_writer *w, const struct im_store_cursors *op)
-{
-    sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_CURSOR_MOVE);
-    int rc = SQLITE_OK;
-    for (size_t i = 0; i < op->count && rc == SQLITE_OK; i++) {
-        im_db_bind_str(s, 1, op->rows[i].key);
-        im_db_bind_str(s, 2, device_name(op->rows[i].device));
-        im_db_bind_u64(s, 3, op->rows[i].pos);
-        rc = im_db_run(s);
-    }
-    return rc;
-}
-
 static int perform(struct im_writer *w, struct im_store_op *op, enum im_reason *status)
 {
     *status = IM_OK;
     switch (op->kind) {
     case IM_STORE_APPEND:
-        return do_append(w, (struct im_store_append *)op, status);
+        return im_write_append(w, (struct im_store_append *)op, status);
     case IM_STORE_LOGIN:
-        return do_login(w, (struct im_store_login *)op);
+        return im_write_login(w, (struct im_store_login *)op);
     case IM_STORE_CURSORS:
-        return do_cursors(w, (const struct im_store_cursors *)op);
+        return im_write_cursors(w, (const struct im_store_cursors *)op);
+    case IM_STORE_MARKS:
+        return im_write_marks(w, (struct im_store_marks *)op);
+    case IM_STORE_BLOCK:
+        return im_write_block(w, (const struct im_store_block *)op, status);
+    case IM_STORE_DEVICE_DROP:
+        return im_write_device_drop(w, (const struct im_store_device_drop *)op, status);
+    case IM_STORE_RECORD_PUT:
+        return im_write_record_put(w, (const struct im_store_record_put *)op, status);
+    case IM_STORE_RECORD_DROP:
+        return im_write_record_drop(w, (struct im_store_record_drop *)op);
+    case IM_STORE_SWEEP:
+        return im_write_sweep(w, (struct im_store_sweep *)op);
     default:
         assert(!"a read in the lane of writes");
         return SQLITE_MISUSE;
@@ -263,7 +85,15 @@ static int save_tally(struct im_writer *w)
     im_db_bind_u64(s, 2, w->tally.events);
     im_db_bind_u64(s, 3, w->tally.users);
     im_db_bind_u64(s, 4, w->tally.convs);
+    im_db_bind_u64(s, 5, w->tally.groups);
     return im_db_run(s);
+}
+
+/* Filters that should have been made long ago are made now, somewhat faster than they become due. */
+static int catch_up(struct im_writer *w)
+{
+    uint64_t due = w->chores > w->committed_chores ? w->chores - w->committed_chores : 0;
+    return w->chores > CHORES_MOST ? im_chunk_work(w, (unsigned)due + 1) : SQLITE_OK;
 }
 
 /* Everything but the operations that were set aside before. *culprit: whose error it is; count: nobody's alone. */
@@ -281,6 +111,8 @@ static int transact(struct im_writer *w, const bool *aside, size_t *culprit)
     if (rc == SQLITE_OK)
         rc = save_tally(w);
     if (rc == SQLITE_OK)
+        rc = catch_up(w);
+    if (rc == SQLITE_OK)
         rc = im_db_run(im_db_use(&w->db, IM_SQL_COMMIT));
     return rc;
 }
@@ -290,6 +122,7 @@ static void roll_back(struct im_writer *w)
     if (!sqlite3_get_autocommit(w->db.sqlite))
         im_db_run(im_db_use(&w->db, IM_SQL_ROLLBACK));
     w->tally = w->committed;
+    w->chores = w->committed_chores;
     for (size_t i = 0; i < w->count; i++)
         im_result_clear(w->ops[i]);
 }
@@ -330,6 +163,8 @@ static void fail(struct im_writer *w, int rc, enum im_reason reason)
 static void succeed(struct im_writer *w, bool changed)
 {
     w->committed = w->tally;
+    w->committed_chores = w->chores;
+    w->chores_rest = w->chores_rest && !changed;
     if (w->full && changed) {
         IM_LOG(w->log, IM_LOG_WARN, "store", "recovered", IM_KN("head", (int64_t)w->tally.head));
         w->full = false;
@@ -363,6 +198,28 @@ bool im_writer_batch(struct im_writer *w)
         aside[culprit] = true;
         w->status[culprit] = reason;
     }
+}
+
+bool im_writer_idle_work(const struct im_writer *w)
+{
+    return w->chores > 0 && !w->chores_rest && !w->failed;
+}
+
+void im_writer_idle(struct im_writer *w)
+{
+    w->count = 0;
+    errno = 0;
+    int rc = im_db_run(im_db_use(&w->db, IM_SQL_BEGIN_WRITE));
+    if (rc == SQLITE_OK)
+        rc = im_chunk_work(w, CHORES_STEP);
+    if (rc == SQLITE_OK)
+        rc = im_db_run(im_db_use(&w->db, IM_SQL_COMMIT));
+    if (rc == SQLITE_OK) {
+        w->committed_chores = w->chores;
+        return;
+    }
+    w->chores_rest = true;
+    fail(w, rc, im_db_reason(rc));
 }
 
 /* Passively at first. A log that grows nevertheless is made to start over, if need be with the readers held up for a

@@ -49,3 +49,11 @@ CLEANFILES += valgrind.log browser.log coverage.info
 clean-local:
 	rm -rf coverage tests/browser/node_modules
 	find . \( -name '*.gcda' -o -name '*.gcno' \) -exec rm -f {} +
+
+# What takes too long for every day.
+check-long: all $(check_PROGRAMS)
+	$(AM_TESTS_ENVIRONMENT) tests/sim/sim 60000
+	$(AM_TESTS_ENVIRONMENT) IM_FULL=1 tests/conform/store
+	$(AM_TESTS_ENVIRONMENT) IM_KILLS=200 $(top_srcdir)/tests/run/fault.sh
+	$(AM_TESTS_ENVIRONMENT) IM_FULL=1 $(top_srcdir)/tests/run/rfc6455.sh
+.PHONY: check-long

@@ -4,9 +4,18 @@ tools_imd_libimd_a_SOURCES = \
 	tools/safe_json.c tools/safe_json.h \
 	tools/imd/admin.c tools/imd/admin.h \
 	tools/imd/admin_commands.c \
+	tools/imd/admin_groups.c \
+	tools/imd/admin_hooks.c \
+	tools/imd/admin_tokens.c \
+	tools/imd/admin_users.c \
 	tools/imd/config_file.c tools/imd/config_file.h \
 	tools/imd/config_write.c \
 	tools/imd/daemon.c tools/imd/daemon.h \
+	tools/imd/hasher.c tools/imd/hasher.h \
+	tools/imd/hook_record.c tools/imd/hook_record.h \
+	tools/imd/hooks.c tools/imd/hooks.h \
+	tools/imd/job.c tools/imd/job.h \
+	tools/imd/keys.c tools/imd/keys.h \
 	tools/imd/log.c tools/imd/log.h \
 	tools/imd/log_format.c \
 	tools/imd/notify.c tools/imd/notify.h \
@@ -14,7 +23,8 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/pages.c \
 	tools/imd/reload.c \
 	tools/imd/rpc.c tools/imd/rpc.h \
-	tools/imd/rpc_help.c
+	tools/imd/rpc_help.c \
+	tools/imd/unix_users.c tools/imd/unix_users.h
 IM_IMD = tools/imd/libimd.a $(YAML_LIBS) $(LIBSYSTEMD_LIBS)
 
 bin_PROGRAMS += tools/imd/imd
@@ -26,6 +36,7 @@ tools_imctl_libimctl_a_SOURCES = \
 	tools/safe_json.c tools/safe_json.h \
 	tools/imctl/client.c tools/imctl/client.h \
 	tools/imctl/command.c tools/imctl/command.h \
+	tools/imctl/secret.c tools/imctl/secret.h \
 	tools/imctl/show.c tools/imctl/show.h \
 	tools/imctl/table.c tools/imctl/table.h
 IM_IMCTL = tools/imctl/libimctl.a

@@ -6,6 +6,7 @@
 
 #include "core/mem.h"
 #include "transports/http_head.h"
+#include "transports/http_hook.h"
 #include "transports/listener.h"
 #include "transports/transports.h"
 #include "transports/websocket.h"
@@ -20,9 +21,14 @@ struct conn {
     struct im_stream *stream;
     struct im_http_head head;
     enum im_lang lang;
-    bool head_begun, body; /* body: the request is not HEAD */
-    bool last;             /* no further request: the stream is finishing */
-    bool upgraded;         /* the stream has another owner */
+    struct im_http_hook *hook; /* is being answered; until then nothing further is read */
+    struct im_out received;    /* the body of a request for a hook … */
+    uint64_t awaited;          /* … of so many bytes */
+    bool for_hook, hook_json;  /* what the request is */
+    bool receiving;            /* its head is there */
+    bool head_begun, body;     /* body: the request is not HEAD */
+    bool last;                 /* no further request: the stream is finishing */
+    bool upgraded;             /* the stream has another owner */
 };
 
 /* Answers. */
@@ -43,15 +49,22 @@ static const char *status_text(int status)
         {200, "OK"},
         {304, "Not Modified"},
         {400, "Bad Request"},
+        {401, "Unauthorized"},
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {411, "Length Required"},
         {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
         {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},
         {505, "HTTP Version Not Supported"},
+        {507, "Insufficient Storage"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].status == status)
@@ -188,7 +201,7 @@ static void refuse(struct conn *c, enum im_reason reason, const char *detail)
         a.r.made = refusal_text(reason, c->lang, detail);
     }
     if (reason == IM_HTTP_METHOD)
-        a.fields = "Allow: GET, HEAD\r\n";
+        a.fields = c->for_hook ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
     else if (reason == IM_HTTP_UPGRADE)
         a.fields = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
     c->env->counters->refused[reason]++;
@@ -288,14 +301,15 @@ static void serve(struct conn *c, const struct im_http_request *request)
     answer(c, &a);
 }
 
-static void upgrade(struct conn *c, enum im_ws_endpoint endpoint, struct im_str path)
+static void upgrade(struct conn *c, enum im_ws_endpoint endpoint, const struct im_http_request *request)
 {
     struct im_ws_upgrade u;
     struct im_error error = {0};
     struct im_out out = {0};
     const struct im_ws_origins origins = {.listed = &im_listener_config(c->listener)->origins,
                                           .loopback = im_listener_is_loopback(c->listener)};
-    enum im_reason reason = im_ws_upgrade(&c->head, c->env->config, &origins, endpoint, path, &u, &error);
+    enum im_reason reason =
+        im_ws_upgrade(&c->head, c->env->config, &origins, endpoint, request->path, request->query, &u, &error);
     if (reason != IM_OK) {
         refuse(c, reason, error.detail);
         return;
@@ -312,6 +326,110 @@ static void upgrade(struct conn *c, enum im_ws_endpoint endpoint, struct im_str 
     im_websocket_start(c->env, c->stream, &u);
 }
 
+/* Hooks. */
+
+static void forget_request(struct conn *c)
+{
+    im_http_head_clear(&c->head);
+    im_out_clear(&c->received);
+    c->head_begun = c->receiving = c->for_hook = false;
+}
+
+static void hook_answered(void *arg, const struct im_http_hook_answer *made)
+{
+    struct conn *c = arg;
+    struct answer a = {.close = !may_stay(c)};
+    char retry[40] = "";
+    if (made->after_ms > 0)
+        snprintf(retry, sizeof retry, "Retry-After: %llu\r\n", (unsigned long long)(made->after_ms + 999) / 1000);
+    a.fields = retry;
+    a.r.status = made->status;
+    a.r.type = "application/json";
+    a.r.cache = "no-store";
+    a.r.made = made->json;
+    c->hook = NULL;
+    answer(c, &a);
+    forget_request(c);
+    im_stream_hold(c->stream, im_stream_queued(c->stream) > PIPELINE_BYTES);
+}
+
+static struct im_str hook_token(const struct conn *c)
+{
+    struct im_http_request request = {0};
+    parse_target(im_http_head_part(&c->head, c->head.target), &request);
+    size_t skip = sizeof IM_HTTP_HOOK_PATH - 1;
+    return (struct im_str){request.path.p + skip, request.path.len - skip};
+}
+
+/* The whole request is there. */
+static void start_hook(struct conn *c)
+{
+    c->receiving = false;
+    im_stream_deadline(c->stream, 0, IM_OK);
+    im_stream_hold(c->stream, true);
+    if (c->received.len == 0)
+        im_out_put(&c->received, "", 0);
+    c->hook = im_http_hook_start(&(struct im_http_hook_request){
+        .env = c->env,
+        .address = im_str(im_stream_peer(c->stream)),
+        .token = hook_token(c),
+        .body = im_out_take(&c->received),
+        .json = c->hook_json,
+        .tls = im_stream_tls(c->stream),
+        .lang = c->lang,
+        .answered = hook_answered,
+        .arg = c,
+    });
+}
+
+/* RFC 9112, 6.2; in chunks a body has no length that could be judged beforehand. */
+static enum im_reason check_hook(struct conn *c)
+{
+    struct im_str length = im_http_head_get(&c->head, IM_HEAD_CONTENT_LENGTH);
+    bool coded = im_http_head_get(&c->head, IM_HEAD_TRANSFER_ENCODING).p;
+    if (!im_str_eq(im_http_head_part(&c->head, c->head.method), IM_STR("POST")))
+        return IM_HTTP_METHOD;
+    if (length.p && (coded || !im_str_u64(length, &c->awaited)))
+        return IM_HTTP_BAD;
+    if (!length.p)
+        return IM_HTTP_LENGTH;
+    if (c->awaited > c->env->config->message_bytes)
+        return IM_TOO_LONG;
+    return im_http_hook_takes(im_http_head_get(&c->head, IM_HEAD_CONTENT_TYPE), &c->hook_json) ? IM_OK : IM_HTTP_TYPE;
+}
+
+static void handle_hook(struct conn *c)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    enum im_reason reason = check_hook(c);
+    if (reason != IM_OK) {
+        refuse(c, reason, "");
+        return;
+    }
+    c->receiving = true;
+    if (c->awaited == 0)
+        start_hook(c);
+    else if (c->head.minor > 0 && im_http_head_lists(&c->head, IM_HEAD_EXPECT, "100-continue"))
+        im_stream_write(c->stream, go_on, sizeof go_on - 1);
+}
+
+static void take_body(struct conn *c, struct im_str *in)
+{
+    uint64_t left = c->awaited - c->received.len;
+    size_t n = in->len < left ? in->len : (size_t)left;
+    im_out_put(&c->received, in->p, n);
+    in->p += n;
+    in->len -= n;
+    if (n == left)
+        start_hook(c);
+}
+
+static bool is_hook(const struct conn *c, struct im_str path)
+{
+    size_t len = sizeof IM_HTTP_HOOK_PATH - 1;
+    return c->listener && path.len > len && memcmp(path.p, IM_HTTP_HOOK_PATH, len) == 0;
+}
+
 static void handle(struct conn *c)
 {
     const struct im_http_head *h = &c->head;
@@ -324,16 +442,22 @@ static void handle(struct conn *c)
     bool get = im_str_eq(request.method, IM_STR("GET")), head = im_str_eq(request.method, IM_STR("HEAD"));
     enum im_reason reason = check_body(h);
     enum im_ws_endpoint endpoint = IM_WS_AT_NOTHING;
+    bool whole = parse_target(im_http_head_part(h, h->target), &request);
     c->body = !head;
     c->lang = im_http_language(request.accept_language, (enum im_lang)c->env->config->lang);
-    if (!parse_target(im_http_head_part(h, h->target), &request))
+    c->for_hook = whole && is_hook(c, request.path);
+    if (c->for_hook) {
+        handle_hook(c);
+        return;
+    }
+    if (!whole)
         reason = IM_HTTP_BAD;
     else if (c->listener)
         endpoint = im_ws_endpoint(c->env->config, request.path);
     if (!get && (!head || endpoint))
         reason = IM_HTTP_METHOD;
     if (reason == IM_OK && endpoint)
-        upgrade(c, endpoint, request.path);
+        upgrade(c, endpoint, &request);
     else if (reason == IM_OK && im_ws_wanted(h))
         refuse(c, IM_HTTP_NOT_FOUND, "");
     else if (reason == IM_OK)
@@ -343,6 +467,11 @@ static void handle(struct conn *c)
 }
 
 /* The stream. */
+
+static bool busy(const struct conn *c)
+{
+    return c->last || c->upgraded || c->hook || im_stream_queued(c->stream) > PIPELINE_BYTES;
+}
 
 static void take_head(struct conn *c, struct im_str *in)
 {
@@ -359,8 +488,9 @@ static void take_head(struct conn *c, struct im_str *in)
     } else {
         return;
     }
-    im_http_head_clear(&c->head);
-    c->head_begun = false;
+    if (c->receiving || c->hook)
+        return;
+    forget_request(c);
     if (!c->upgraded && im_stream_queued(c->stream) > PIPELINE_BYTES)
         im_stream_hold(c->stream, true);
 }
@@ -369,8 +499,12 @@ static size_t on_bytes(void *ctx, const uint8_t *p, size_t n)
 {
     struct conn *c = ctx;
     struct im_str in = {(const char *)p, n};
-    while (in.len > 0 && !c->last && !c->upgraded && im_stream_queued(c->stream) <= PIPELINE_BYTES)
-        take_head(c, &in);
+    while (in.len > 0 && !busy(c)) {
+        if (c->receiving)
+            take_body(c, &in);
+        else
+            take_head(c, &in);
+    }
     if (c->upgraded)
         free(c);
     return n - in.len;
@@ -385,6 +519,8 @@ static void on_input_end(void *ctx)
 static void on_drained(void *ctx)
 {
     struct conn *c = ctx;
+    if (c->hook)
+        return;
     if (!c->head_begun)
         await_request(c);
     im_stream_hold(c->stream, false);
@@ -396,7 +532,9 @@ static void on_ended(void *ctx, enum im_reason reason)
     /* Answered requests are not connections that went wrong. */
     if (reason == IM_UPGRADE_TIMEOUT || reason == IM_TOO_SLOW)
         c->env->counters->closed[reason]++;
-    im_http_head_clear(&c->head);
+    if (c->hook)
+        im_http_hook_abandon(c->hook);
+    forget_request(c);
     free(c);
 }
 

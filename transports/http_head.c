@@ -11,7 +11,8 @@ enum state {
     METHOD,
     TARGET,
     VERSION,
-    LINE_LF, /* the LF that ends the request line or a field */
+    STATUS,  /* the whole line that begins a response */
+    LINE_LF, /* the LF that ends the first line or a field */
     FIELD,   /* a line's first byte */
     NAME,
     SPACE, /* before a value */
@@ -94,10 +95,34 @@ bool im_http_head_lists(const struct im_http_head *h, enum im_http_field field, 
     return false;
 }
 
-/* The request line. */
+/* The first line. */
+
+static enum im_reason status(struct im_http_head *h, uint8_t c)
+{
+    static const char form[] = "HTTP/0.0 000 ";
+    uint32_t at = h->len - 1 - h->value.off;
+    const char *line = h->bytes + h->value.off;
+    if (at >= sizeof form - 1 || (at == sizeof form - 2 && c == '\r')) {
+        if (c != '\r')
+            return (c >= 0x20 && c != 0x7f) || c == '\t' ? IM_OK : IM_HTTP_BAD;
+        h->state = LINE_LF;
+        h->minor = (uint8_t)(line[7] - '0');
+        h->status = (uint16_t)((line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0'));
+        if (line[5] != '1')
+            return IM_HTTP_VERSION;
+        return h->status >= 100 ? IM_OK : IM_HTTP_BAD;
+    }
+    bool digit = form[at] == '0';
+    return (digit ? c >= '0' && c <= '9' : c == (uint8_t)form[at]) ? IM_OK : IM_HTTP_BAD;
+}
 
 static enum im_reason start(struct im_http_head *h, uint8_t c)
 {
+    if (h->response) {
+        h->value.off = h->len - 1;
+        h->state = STATUS;
+        return status(h, c);
+    }
     if (c == '\r' && h->len == 1) {
         h->state = START_LF;
         return IM_OK;
@@ -217,7 +242,7 @@ static enum im_reason end_lf(struct im_http_head *h, uint8_t c)
 {
     struct im_str host = im_http_head_get(h, IM_HEAD_HOST);
     h->state = DONE;
-    if (c != '\n' || (h->minor > 0 && host.len == 0))
+    if (c != '\n' || (!h->response && h->minor > 0 && host.len == 0))
         return IM_HTTP_BAD;
     for (size_t i = 0; i < host.len; i++)
         if (!is_alnum((uint8_t)host.p[i]) && !strchr("-._~%!$&'()*+,;=:[]", host.p[i]))
@@ -226,9 +251,9 @@ static enum im_reason end_lf(struct im_http_head *h, uint8_t c)
 }
 
 static enum im_reason (*const states[])(struct im_http_head *, uint8_t) = {
-    [START] = start,     [START_LF] = start_lf, [METHOD] = method, [TARGET] = target,
-    [VERSION] = version, [LINE_LF] = line_lf,   [FIELD] = field,   [NAME] = name,
-    [SPACE] = space,     [VALUE] = value,       [END_LF] = end_lf,
+    [START] = start,     [START_LF] = start_lf, [METHOD] = method,   [TARGET] = target,
+    [VERSION] = version, [STATUS] = status,     [LINE_LF] = line_lf, [FIELD] = field,
+    [NAME] = name,       [SPACE] = space,       [VALUE] = value,     [END_LF] = end_lf,
 };
 
 static void append(struct im_http_head *h, char c)
@@ -258,5 +283,5 @@ enum im_reason im_http_head_feed(struct im_http_head *h, size_t max, struct im_s
 void im_http_head_clear(struct im_http_head *h)
 {
     free(h->bytes);
-    *h = (struct im_http_head){0};
+    *h = (struct im_http_head){.response = h->response};
 }

@@ -4,8 +4,8 @@
 #include "core/reason.h"
 #include "core/str.h"
 
-/* The head of an HTTP/1.x request (RFC 9112, 2 to 5), parsed as it arrives, without any I/O. Strict: lines end with
- * CRLF, names are tokens, nothing is folded, and what may occur once does. */
+/* The head of an HTTP/1.x request or response (RFC 9112, 2 to 5), parsed as it arrives, without any I/O. Strict: lines
+ * end with CRLF, names are tokens, nothing is folded, and what may occur once does. */
 
 enum im_http_field {
 #define IM_HTTP_FIELDS(X)                                                                                              \
@@ -18,7 +18,10 @@ enum im_http_field {
     X(WS_EXTENSIONS, "sec-websocket-extensions", false)                                                                \
     X(ORIGIN, "origin", true)                                                                                          \
     X(CONTENT_LENGTH, "content-length", true)                                                                          \
+    X(CONTENT_TYPE, "content-type", true)                                                                              \
     X(TRANSFER_ENCODING, "transfer-encoding", false)                                                                   \
+    X(EXPECT, "expect", false)                                                                                         \
+    X(RETRY_AFTER, "retry-after", false)                                                                               \
     X(IF_NONE_MATCH, "if-none-match", false)                                                                           \
     X(ACCEPT_ENCODING, "accept-encoding", false)                                                                       \
     X(ACCEPT_LANGUAGE, "accept-language", false)
@@ -35,14 +38,16 @@ struct im_http_span {
 
 enum { IM_HEAD_KEPT_MAX = 32 }; /* fields of the kinds above in one head; more is refused */
 
-/* Zero-initialise; im_http_head_clear() makes it ready for the next request, and frees. */
+/* Zero-initialise, for a response set `response`; im_http_head_clear() makes it ready for the next, and frees. */
 struct im_http_head {
     char *bytes;
     uint32_t len, cap;
     uint8_t state;
     uint8_t minor; /* HTTP/1.minor */
     uint8_t count;
-    struct im_http_span method, target, name, value;
+    bool response;
+    uint16_t status;                                 /* of a response */
+    struct im_http_span method, target, name, value; /* method, target: of a request */
     struct {
         uint8_t field;
         struct im_http_span value;

@@ -117,7 +117,7 @@ static void on_ended(void *ctx, enum im_reason reason)
         im_core_closed(line->env->core, &line->link, reason);
     else
         line->env->counters->closed[reason]++;
-    free(line->link.target);
+    im_link_clear(&line->link);
     im_lines_clear(&line->lines);
     free(line);
 }
@@ -147,10 +147,10 @@ static void open_link(struct im_listener *listener, struct im_stream *stream, co
     line->link.dialect = &im_dialect_human;
     line->link.lang = (enum im_lang)env->config->lang;
     im_stream_attach(stream, &stream_ops, line);
-    enum im_reason reason = im_core_opened(env->core, &line->link,
-                                           &(struct im_link_info){.transport = transport,
-                                                                  .address = im_str(im_stream_peer(stream)),
-                                                                  .tls = im_stream_tls(stream)});
+    struct im_link_info info = {
+        .transport = transport, .address = im_str(im_stream_peer(stream)), .tls = im_stream_tls(stream)};
+    info.has_uid = im_stream_peer_uid(stream, &info.uid);
+    enum im_reason reason = im_core_opened(env->core, &line->link, &info);
     line->opened = reason == IM_OK;
     if (!line->opened)
         refuse(line, reason);

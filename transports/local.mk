@@ -1,8 +1,13 @@
 noinst_LIBRARIES += transports/libimtransports.a
 transports_libimtransports_a_SOURCES = \
+	transports/dial.c transports/dial.h \
 	transports/gate.c transports/gate.h \
+	transports/hook.c transports/hook.h \
 	transports/http.c transports/http.h \
+	transports/http_client.c transports/http_client.h \
 	transports/http_head.c transports/http_head.h \
+	transports/http_hook.c transports/http_hook.h \
+	transports/http_url.c \
 	transports/http_value.c \
 	transports/line.c \
 	transports/lines.c transports/lines.h \

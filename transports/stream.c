@@ -54,6 +54,7 @@ struct im_stream {
     struct im_later later;
     struct im_stream *next, **link; /* in the loop's list */
     void (*ready)(void *arg, struct im_stream *);
+    void (*failed)(void *arg, const char *problem);
     void (*release)(void *arg);
     void *ready_arg, *release_arg;
     char peer[];
@@ -405,6 +406,8 @@ static enum im_reason failure(const struct im_stream *s, int error)
         im_tls_problem(s->bev, problem, sizeof problem);
     IM_LOG(s->env->log, IM_LOG_DEBUG, "stream", "failed", IM_KS("peer", s->peer),
            IM_KS("problem", problem[0] ? problem : strerror(error)));
+    if (s->state == HANDSHAKING && s->failed)
+        s->failed(s->ready_arg, problem[0] ? problem : "the peer broke off the TLS handshake");
     if (s->state == HANDSHAKING)
         return IM_TLS_FAILED;
     if (error == ETIMEDOUT)
@@ -476,7 +479,15 @@ static void start(struct im_stream *s)
         im_later_add(s->loop, &s->later, turn);
 }
 
-void im_stream_open(const struct im_stream_open *o)
+static struct bufferevent *new_bufferevent(const struct im_stream_open *o)
+{
+    if (!o->tls)
+        return bufferevent_socket_new(o->env->base, o->fd, BEV_OPT_CLOSE_ON_FREE);
+    return o->server ? im_tls_connect(o->tls, o->env->base, o->fd, o->server)
+                     : im_tls_bufferevent(o->tls, o->env->base, o->fd);
+}
+
+struct im_stream *im_stream_open(const struct im_stream_open *o)
 {
     size_t peer_size = strlen(o->peer) + 1;
     struct im_stream *s = im_zalloc(sizeof *s + peer_size);
@@ -487,20 +498,21 @@ void im_stream_open(const struct im_stream_open *o)
     s->tls = o->tls != NULL;
     s->ready = o->ready;
     s->ready_arg = o->ready_arg;
+    s->failed = o->failed;
     s->release = o->release;
     s->release_arg = o->release_arg;
     read_credentials(s);
     enlist(s);
-    s->bev = s->tls ? im_tls_bufferevent(o->tls, o->env->base, o->fd)
-                    : bufferevent_socket_new(o->env->base, o->fd, BEV_OPT_CLOSE_ON_FREE);
+    s->bev = new_bufferevent(o);
     if (s->bev) {
         start(s);
-        return;
+        return s;
     }
     close(s->fd);
     s->env->counters->closed[IM_SYSTEM]++;
     s->state = ENDED;
     im_later_add(s->loop, &s->later, turn);
+    return s;
 }
 
 const char *im_stream_peer(const struct im_stream *s)

@@ -39,12 +39,15 @@ struct im_stream_open {
     struct im_transport_env *env;
     int fd;
     struct im_tls *tls;
-    const char *peer; /* copied: "127.0.0.1:5000" */
+    const char *server; /* with tls: be the client of this server; NULL: be the server */
+    const char *peer;   /* copied: "127.0.0.1:5000" */
     void (*ready)(void *arg, struct im_stream *);
+    void (*failed)(void *arg, const char *problem); /* in place of ready(): what is known; may be NULL */
     void (*release)(void *arg);
-    void *ready_arg, *release_arg;
+    void *ready_arg, *release_arg; /* ready_arg: failed()'s too */
 };
-void im_stream_open(const struct im_stream_open *);
+/* Returns it; valid until ended() or, if it is never attached, release(). */
+struct im_stream *im_stream_open(const struct im_stream_open *);
 
 /* Who gets the bytes from now on; again on a protocol upgrade (bytes not taken yet go to the new one). */
 void im_stream_attach(struct im_stream *, const struct im_stream_ops *, void *ctx);

@@ -32,9 +32,9 @@ static int no_passphrase(char *buf, int size, int writing, void *arg)
     return 0;
 }
 
-static SSL_CTX *new_context(void)
+static SSL_CTX *new_context(const SSL_METHOD *method)
 {
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ctx = SSL_CTX_new(method);
     if (!ctx)
         return NULL;
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
@@ -61,7 +61,7 @@ static enum im_reason use_files(SSL_CTX *ctx, const struct im_tls *tls, struct i
 
 enum im_reason im_tls_load(struct im_tls *tls, struct im_error *error)
 {
-    SSL_CTX *ctx = new_context();
+    SSL_CTX *ctx = new_context(TLS_server_method());
     enum im_reason reason =
         ctx ? use_files(ctx, tls, error) : im_fail(error, IM_SYSTEM, "%s", describe_error(ERR_peek_error()));
     ERR_clear_error();
@@ -118,6 +118,41 @@ struct bufferevent *im_tls_bufferevent(struct im_tls *tls, struct event_base *ba
     return bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
 }
 
+enum im_reason im_tls_client_new(struct im_tls **out, struct im_error *error)
+{
+    SSL_CTX *ctx = new_context(TLS_client_method());
+    if (!ctx || SSL_CTX_set_default_verify_paths(ctx) != 1) {
+        im_fail(error, IM_SYSTEM, "%s", describe_error(ERR_peek_error()));
+        ERR_clear_error();
+        SSL_CTX_free(ctx);
+        return IM_SYSTEM;
+    }
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    *out = im_zalloc(sizeof **out);
+    (*out)->current = ctx;
+    return IM_OK;
+}
+
+/* RFC 6066, 3: addresses are no server names; RFC 6125 for what must match. */
+static bool expect_server(SSL *ssl, const char *server)
+{
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server) == 1)
+        return true;
+    return SSL_set1_host(ssl, server) == 1 && SSL_set_tlsext_host_name(ssl, server) == 1;
+}
+
+struct bufferevent *im_tls_connect(struct im_tls *tls, struct event_base *base, int fd, const char *server)
+{
+    SSL *ssl = SSL_new(tls->current);
+    struct bufferevent *bev = NULL;
+    if (ssl && expect_server(ssl, server))
+        bev = bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+    else
+        SSL_free(ssl);
+    ERR_clear_error();
+    return bev;
+}
+
 void im_tls_end(struct bufferevent *bev)
 {
     ERR_clear_error();
@@ -128,6 +163,11 @@ void im_tls_end(struct bufferevent *bev)
 void im_tls_problem(struct bufferevent *bev, char *out, size_t size)
 {
     unsigned long error = bufferevent_get_openssl_error(bev);
+    long unverified = SSL_get_verify_result(bufferevent_openssl_get_ssl(bev));
+    if (unverified != X509_V_OK) {
+        snprintf(out, size, "certificate: %s", X509_verify_cert_error_string(unverified));
+        return;
+    }
     /* For a failed system call libevent gives SSL_ERROR_SYSCALL, which belongs to no library. */
     snprintf(out, size, "%s", ERR_GET_LIB(error) ? describe_error(error) : "");
 }

@@ -6,7 +6,7 @@
 #include "core/reason.h"
 #include "core/str.h"
 
-/* TLS for servers, 1.2 and later, no renegotiation. The only file that knows OpenSSL. */
+/* TLS 1.2 and later, no renegotiation. The only file that knows OpenSSL. */
 struct im_tls;
 enum im_reason im_tls_new(struct im_tls **out, const char *cert, const char *key, struct im_error *);
 void im_tls_free(struct im_tls **); /* streams made from it live on */
@@ -15,6 +15,12 @@ enum im_reason im_tls_load(struct im_tls *, struct im_error *); /* reads and che
 void im_tls_commit(struct im_tls *);                            /* new connections use what was loaded */
 /* A server-side bufferevent over fd, handshake under way; owns fd. NULL on failure (fd stays the caller's). */
 struct bufferevent *im_tls_bufferevent(struct im_tls *, struct event_base *, int fd);
+/* For connections to servers whose certificates the system's authorities vouch for (SSL_CERT_FILE and SSL_CERT_DIR name
+ * others). */
+enum im_reason im_tls_client_new(struct im_tls **out, struct im_error *);
+/* A client-side bufferevent over fd, handshake under way, for the server of this name or address; otherwise as above.
+ */
+struct bufferevent *im_tls_connect(struct im_tls *, struct event_base *, int fd, const char *server);
 /* Sends our close_notify; what the peer still sends can be read. Call when the output has drained. */
 void im_tls_end(struct bufferevent *);
 /* What went wrong last on the connection, "" if unknown; size bytes at most with the NUL. */

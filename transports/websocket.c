@@ -329,7 +329,7 @@ static void on_ended(void *ctx, enum im_reason reason)
     im_ws_deflater_end(&ws->deflater);
     if (im_ws_pool_drop(&pool))
         ws->env->websocket = NULL;
-    free(ws->link.target);
+    im_link_clear(&ws->link);
     free(ws->pong);
     free(ws);
 }
@@ -340,6 +340,16 @@ static const struct im_stream_ops stream_ops = {
     .drained = on_drained,
     .ended = on_ended,
 };
+
+static void log_in(struct websocket *ws, const struct im_ws_upgrade *u)
+{
+    struct im_command login = {.op = IM_OP_LOGIN,
+                               .or_close = true,
+                               .have = IM_BIT(user) | (u->token_view.p ? IM_BIT(token) : 0),
+                               .user = im_name_text(&u->user),
+                               .token = u->token_view};
+    im_core_command(ws->env->core, &ws->link, &login);
+}
 
 static void open_link(struct websocket *ws, const struct im_ws_upgrade *u)
 {
@@ -352,9 +362,7 @@ static void open_link(struct websocket *ws, const struct im_ws_upgrade *u)
     if (!ws->opened)
         ws_close(&ws->link, reason);
     else if (u->endpoint == IM_WS_AT_PAIR)
-        im_core_command(core, &ws->link,
-                        &(struct im_command){
-                            .op = IM_OP_LOGIN, .or_close = true, .have = IM_BIT(user), .user = im_name_text(&u->user)});
+        log_in(ws, u);
 }
 
 static struct im_ws_pool *share_pool(struct im_transport_env *env)

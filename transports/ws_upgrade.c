@@ -113,14 +113,17 @@ static bool offers_im_v1(const struct im_http_head *h)
     return false;
 }
 
-static enum im_reason parse_name(const char *which, struct im_str encoded, struct im_name *out, struct im_error *error)
+typedef enum im_reason name_parser(struct im_str, struct im_name *, struct im_error *);
+
+static enum im_reason parse_name(const char *which, struct im_str encoded, name_parser *parse, struct im_name *out,
+                                 struct im_error *error)
 {
     char decoded[ENCODED_NAME_MAX];
     struct im_error why = {0};
     int n = im_http_decode(encoded, decoded, sizeof decoded);
     if (n < 0)
         return im_fail(error, IM_BAD_ID, "The %s's id in the path is not percent-encoded text.", which);
-    if (im_name_parse((struct im_str){decoded, (size_t)n}, out, &why) == IM_OK)
+    if (parse((struct im_str){decoded, (size_t)n}, out, &why) == IM_OK)
         return IM_OK;
     return im_fail(error, IM_BAD_ID, "The %s's id in the path: %s", which, why.detail);
 }
@@ -130,8 +133,34 @@ static enum im_reason parse_pair(struct im_str path, struct im_ws_upgrade *u, st
     struct im_str user, target;
     if (!split_pair(path, &user, &target))
         return IM_BAD_ID;
-    enum im_reason reason = parse_name("user", user, &u->user, error);
-    return reason == IM_OK ? parse_name("target", target, &u->target, error) : reason;
+    enum im_reason reason = parse_name("user", user, im_name_parse, &u->user, error);
+    return reason == IM_OK ? parse_name("target", target, im_conv_parse, &u->target, error) : reason;
+}
+
+/* "a=1&token=xyz" → "xyz"; absent if it is not there. */
+static struct im_str find_token(struct im_str query)
+{
+    const struct im_str key = IM_STR("token=");
+    while (query.len > 0) {
+        struct im_str pair = query, rest = {0};
+        cut(query, '&', &pair, &rest);
+        if (pair.len >= key.len && memcmp(pair.p, key.p, key.len) == 0)
+            return (struct im_str){pair.p + key.len, pair.len - key.len};
+        query = rest;
+    }
+    return (struct im_str){0};
+}
+
+static enum im_reason parse_token(struct im_str query, struct im_ws_upgrade *u, struct im_error *error)
+{
+    struct im_str encoded = find_token(query);
+    if (!encoded.p)
+        return IM_OK;
+    int n = im_http_decode(encoded, u->token, sizeof u->token);
+    if (n < 0)
+        return im_fail(error, IM_HTTP_BAD, "The token in the query is too long, or not percent-encoded text.");
+    u->token_view = (struct im_str){u->token, (size_t)n};
+    return IM_OK;
 }
 
 static enum im_reason negotiate(const struct im_http_head *h, const struct im_config *config, struct im_ws_upgrade *u,
@@ -151,7 +180,7 @@ static enum im_reason negotiate(const struct im_http_head *h, const struct im_co
 
 enum im_reason im_ws_upgrade(const struct im_http_head *h, const struct im_config *config,
                              const struct im_ws_origins *origins, enum im_ws_endpoint endpoint, struct im_str path,
-                             struct im_ws_upgrade *u, struct im_error *error)
+                             struct im_str query, struct im_ws_upgrade *u, struct im_error *error)
 {
     enum im_reason reason = check_fields(h, error);
     if (reason == IM_OK && !origin_ok(h, origins))
@@ -163,6 +192,8 @@ enum im_reason im_ws_upgrade(const struct im_http_head *h, const struct im_confi
         reason = im_fail(error, IM_HTTP_BAD, "Offer the subprotocol im.v1 here (Sec-WebSocket-Protocol: im.v1).");
     if (reason == IM_OK && endpoint == IM_WS_AT_PAIR)
         reason = parse_pair(path, u, error);
+    if (reason == IM_OK && endpoint == IM_WS_AT_PAIR)
+        reason = parse_token(query, u, error);
     if (reason == IM_OK)
         reason = negotiate(h, config, u, error);
     if (reason == IM_OK)

@@ -57,7 +57,7 @@ test('it works by keyboard alone', async () => {
     await a.page.locator('#compose:focus').waitFor();
     const order = [];
     await a.page.locator('#new').focus();
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 16; i++) {
         order.push(await a.page.evaluate(() => document.activeElement.dataset.focus ?? document.activeElement.className));
         await a.page.keyboard.press('Tab');
     }

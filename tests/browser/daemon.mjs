@@ -19,10 +19,15 @@ async function freePort() {
     return port;
 }
 
-/* A real imd with a store of its own on ports that were free. It can be stopped and started again on the same ones. */
+/* A real imd with a store of its own on ports that were free. It can be stopped and started again on the same ones.
+ * IMD_STORE chooses the kind of store; with `memory` what needs a restart fails. */
 export class Daemon {
-    static async start() {
+    #settings;
+
+    // settings: further lines of the configuration
+    static async start(...settings) {
         const daemon = new Daemon();
+        daemon.#settings = settings;
         daemon.dir = await fs.mkdtemp(path.join(os.tmpdir(), 'imd-browser-'));
         daemon.port = await freePort();
         daemon.linePort = await freePort();
@@ -41,7 +46,9 @@ export class Daemon {
             `  - { transport: websocket, address: "127.0.0.1:${this.port}" }`,
             `  - { transport: line, address: "127.0.0.1:${this.linePort}" }`,
             `data_dir: "${this.dir}"`,
+            `store: { kind: ${process.env.IMD_STORE ?? 'sqlite'} }`,
             'shutdown: { spread: 0s }',
+            ...this.#settings,
         ].join('\n');
     }
 
@@ -64,6 +71,17 @@ export class Daemon {
         if (this.process.exitCode !== 0) throw new Error(`imd ended with ${this.process.exitCode}:\n${this.log}`);
     }
 
+    // One admin command, as imctl gives it; the result.
+    async admin(method, params = {}) {
+        const socket = net.connect(path.join(this.dir, 'admin.sock'));
+        socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`);
+        const { value } = await createInterface({ input: socket })[Symbol.asyncIterator]().next();
+        socket.destroy();
+        const { result, error } = JSON.parse(value);
+        if (error) throw new Error(value);
+        return result;
+    }
+
     async remove() {
         await this.down();
         await fs.rm(this.dir, { recursive: true });
@@ -72,13 +90,14 @@ export class Daemon {
 
 /* im.v1 over a line: somebody who is not a browser. */
 export class Line {
-    static async login(daemon, user) {
+    // as: other fields of the login
+    static async login(daemon, user, as = { user }) {
         const line = new Line();
         line.socket = net.connect(daemon.linePort, '127.0.0.1').unref();
         line.answers = createInterface({ input: line.socket })[Symbol.asyncIterator]();
         line.lastId = 0;
         await line.request('hello', { v: 1, device: 'line' });
-        await line.request('login', { user });
+        await line.request('login', as);
         return line;
     }
 
@@ -95,8 +114,12 @@ export class Line {
         }
     }
 
-    send(to, text) {
-        return this.request('send', { to, text });
+    send(to, text, more = {}) {
+        return this.request('send', { to, text, ...more });
+    }
+
+    group(act, conv, fields = {}) {
+        return this.request('group', { do: act, conv, ...fields });
     }
 
     close() {

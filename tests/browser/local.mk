@@ -1,15 +1,19 @@
 # The chat page in a real browser. Pictures of every view stay in tests/browser/artifacts.
 EXTRA_DIST += \
 	tests/browser/.npmrc \
+	tests/browser/account.test.mjs \
 	tests/browser/chat.test.mjs \
 	tests/browser/compose.test.mjs \
 	tests/browser/daemon.mjs \
+	tests/browser/groups.test.mjs \
 	tests/browser/http.test.mjs \
 	tests/browser/look.test.mjs \
+	tests/browser/messages.test.mjs \
 	tests/browser/modules.test.mjs \
 	tests/browser/package-lock.json \
 	tests/browser/package.json \
 	tests/browser/people.mjs \
+	tests/browser/people.test.mjs \
 	tests/browser/picture.mjs \
 	tests/browser/reconnect.test.mjs
 

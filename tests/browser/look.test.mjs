@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { Daemon, Line } from './daemon.mjs';
-import { launch, Person, TALK } from './people.mjs';
+import { CLASS, launch, Person, TALK } from './people.mjs';
 
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -67,6 +67,108 @@ for (const colorScheme of ['light', 'dark'])
                 await a.leave();
             });
         }
+
+// A class that has been talking: everything that a message can have is there. Returns the lines of the others.
+async function talkInClass(daemon, talk) {
+    const people = { teacher: await Line.login(daemon, talk.teacher), friend: await Line.login(daemon, talk.friend), me: await Line.login(daemon, talk.me) };
+    const { teacher, friend, me } = people;
+    await teacher.group('create', talk.group, { text: talk.topic, public: true, history: 'all' });
+    await friend.group('join', talk.group);
+    await me.group('join', talk.group);
+    await teacher.group('role', talk.group, { user: talk.friend, role: 'admin' });
+    const seqs = [];
+    for (const [who, text] of talk.lines) seqs.push((await people[who].send(talk.group, text)).seq);
+    const { seq } = await me.send(talk.group, talk.answer, { reply: seqs[talk.asks] });
+    await me.request('edit', { conv: talk.group, seq, text: talk.edited });
+    const gone = await me.send(talk.group, talk.gone);
+    await me.request('delete', { conv: talk.group, seq: gone.seq });
+    const [party, thumb, cat] = talk.emoji;
+    for (const line of [friend, me]) await line.request('react', { conv: talk.group, seq: seqs[0], emoji: party });
+    await teacher.request('react', { conv: talk.group, seq, emoji: thumb });
+    await friend.request('react', { conv: talk.group, seq, emoji: cat });
+    await me.send(talk.group, talk.call);
+    me.close();
+    return people;
+}
+
+for (const [colorScheme, phone, lang] of [['light', false, 'zh'], ['dark', false, 'en'], ['light', true, 'en'], ['dark', true, 'zh']]) {
+    const name = `${phone ? 'phone' : 'desktop'}-${colorScheme}-${lang}`;
+    test(`${name}: groups, menus and panels are complete and accessible`, async context => {
+        const daemon = await Daemon.start();
+        context.after(() => daemon.remove());
+        const talk = CLASS[lang];
+        const { teacher, friend } = await talkInClass(daemon, talk);
+        const a = await (await Person.come(browser, { phone, colorScheme, locale: lang === 'zh' ? 'zh-CN' : 'en-US' })).chat(daemon.url, talk.me, talk.friend);
+        await friend.send(talk.me, talk.lines[4][1]);
+        await friend.request('presence', { state: 'away', text: talk.state });
+        await a.page.locator('.presence[data-state=away]').waitFor();
+        await teacher.group('create', '#invited');
+        await teacher.group('invite', '#invited', { user: talk.me });
+        if (phone) await a.page.locator('.menu').click();
+        await a.page.locator('.conv', { hasText: '#invited' }).waitFor();
+        await look(a, `${name}-lists`);
+        await a.page.locator('.conv', { hasText: talk.group }).click();
+        await a.message(talk.edited).locator('.quote').waitFor();
+        await look(a, `${name}-group`);
+        await friend.request('typing', { conv: talk.group });
+        await a.page.locator('.presence.typing').waitFor();
+        await a.page.locator('#compose').pressSequentially('@');
+        await a.page.locator('.complete li').nth(1).waitFor();
+        await look(a, `${name}-mention`);
+        await a.page.keyboard.press('Escape');
+        await a.page.locator('#compose').fill('');
+        await a.message(talk.edited).hover();
+        await a.message(talk.edited).locator('.more').click();
+        await look(a, `${name}-menu`);
+        await a.page.locator('.popup .quick + button + button').click();
+        await a.page.locator('.popup .grid').waitFor();
+        await look(a, `${name}-emoji`);
+        await a.page.keyboard.press('Escape');
+        await a.page.locator('[data-focus=info]').click();
+        await a.page.locator('.member-row').nth(2).waitFor();
+        await look(a, `${name}-info`);
+        await a.page.locator('.action.danger').first().click();
+        await look(a, `${name}-question`);
+        await a.page.keyboard.press('Escape');
+        await a.page.locator('.member-open', { hasText: talk.friend }).click();
+        await a.page.locator('.card-id, .card-line').last().waitFor({ state: 'attached' });
+        await look(a, `${name}-person`);
+        await a.page.locator('.panel-close').click();
+        await a.page.locator('[data-focus=search-here]').click();
+        await a.page.locator('#search').fill(talk.find);
+        await a.page.locator('.result').nth(1).waitFor();
+        await look(a, `${name}-search`);
+        await a.page.locator('.panel-close').click();
+        for (const panel of ['groups', 'settings']) {
+            if (phone) await a.page.locator('.menu').click();
+            await a.page.locator(`[data-focus=panel-${panel}]`).click();
+            await a.page.locator('.panel .member-row').first().waitFor();
+            await look(a, `${name}-${panel}`);
+            assert.deepEqual(await a.page.evaluate(sticksOut), []);
+            await a.page.locator('.panel-close').click();
+        }
+        await a.goTo('#invited');
+        await a.page.locator('.gate').waitFor();
+        await look(a, `${name}-invited`);
+        teacher.close();
+        friend.close();
+        await a.leave();
+    });
+}
+
+for (const lang of ['zh', 'en'])
+    test(`the entry page with accounts is complete and accessible (${lang})`, async context => {
+        const daemon = await Daemon.start('auth: { mode: password, register: invite }');
+        context.after(() => daemon.remove());
+        const a = await Person.come(browser, { phone: lang === 'zh', colorScheme: lang === 'zh' ? 'light' : 'dark', locale: lang === 'zh' ? 'zh-CN' : 'en-US' });
+        await a.page.goto(daemon.url);
+        await a.page.locator('#password').waitFor();
+        await look(a, `accounts-${lang}-entry`);
+        await a.page.locator('.other').click();
+        await a.page.locator('#invite').waitFor();
+        await look(a, `accounts-${lang}-register`);
+        await a.leave();
+    });
 
 /* What somebody writes who means to break the page, from ids as long as they may be. */
 const HOSTILE = {

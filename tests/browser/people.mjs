@@ -47,6 +47,35 @@ export class Person {
         return this;
     }
 
+    // The message that says this.
+    message(text) {
+        return this.page.locator('.message', { has: this.page.locator('.text', { hasText: text }) }).last();
+    }
+
+    // Does something with a message by its menu.
+    async act(text, label) {
+        const message = this.message(text);
+        await message.hover();
+        await message.locator('.more').click();
+        await this.page.locator('.popup').getByRole('menuitem', { name: label, exact: true }).click();
+    }
+
+    // Answers the question that the page asks; text is what to write there.
+    async answer(text) {
+        const dialog = this.page.locator('.dialog');
+        if (text !== undefined) await dialog.locator('textarea').fill(text);
+        await dialog.locator('.primary').click();
+        await dialog.waitFor({ state: 'detached' });
+    }
+
+    // Goes to a conversation by typing its name.
+    async goTo(id) {
+        if (await this.page.locator('.menu').isVisible()) await this.page.locator('.menu').click();
+        await this.page.locator('#new').fill(id);
+        await this.page.keyboard.press('Enter');
+        await this.page.locator('.peer h1 bdi', { hasText: id }).waitFor();
+    }
+
     async connected() {
         await this.page.waitForFunction(() => document.querySelector('.strip')?.dataset.state === 'online');
     }
@@ -121,5 +150,31 @@ export const TALK = {
             ['me', 'Got it! Thanks https://example.com/geometry'],
             ['to', 'Meow, you are welcome'],
         ],
+    },
+};
+
+/* What a class has been saying in a group. */
+export const CLASS = {
+    zh: {
+        me: '小明', group: '#三年二班', topic: '周五秋游，记得带水', teacher: '王老师', friend: '翠花', bot: '天气喵',
+        lines: [
+            ['teacher', '同学们，周五去秋游，早上八点校门口集合。@所有人'],
+            ['friend', '好耶！要带什么吗？'],
+            ['teacher', '带水和帽子，午饭学校准备'],
+            ['friend', '@小明 你坐我旁边吧'],
+            ['friend', '我带了小鱼干'],
+        ],
+        asks: 1, answer: '那我带水果，大家一起吃', edited: '那我带水果和卡牌，大家一起玩', gone: '发错了', call: '@翠花 没问题', emoji: ['🎉', '👍', '🐱'], find: '带', state: '在上课', name: '小明同学',
+    },
+    en: {
+        me: 'Milo', group: '#room-3b', topic: 'Trip on Friday: bring water', teacher: 'MsWong', friend: 'Luna', bot: 'WeatherCat',
+        lines: [
+            ['teacher', 'Trip on Friday: we meet at the gate at eight. @all'],
+            ['friend', 'Yay! What do we bring?'],
+            ['teacher', 'Water and a hat. The school brings lunch'],
+            ['friend', '@Milo come and sit next to me'],
+            ['friend', 'I have dried fish'],
+        ],
+        asks: 1, answer: 'Then I bring fruit for everybody', edited: 'Then I bring fruit and cards for everybody', gone: 'oops', call: '@Luna sure', emoji: ['🎉', '👍', '🐱'], find: 'bring', state: 'in class', name: 'Milo the cat',
     },
 };

@@ -55,8 +55,16 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
 
 void im_core_command(struct im_core *core, struct im_link *link, struct im_command *cmd)
 {
-    up(core, link);
+    struct seen *s = up(core, link);
+    if (core->commanded)
+        core->commanded(s, cmd);
     im_command_clear(cmd);
+}
+
+bool im_core_online_user(const struct im_core *core, struct im_str key)
+{
+    (void)key;
+    return core->online;
 }
 
 void im_core_input_end(struct im_core *core, struct im_link *link)
@@ -95,11 +103,16 @@ void fake_core_clear(struct im_core *core)
     core->opened = 0;
 }
 
-void seen_send(struct seen *s, const char *text)
+void seen_send_event(struct seen *s, struct im_event *e, bool own)
 {
     s->core->down = true;
-    s->link->ops->send(s->link, im_event_notice(IM_OK, im_str(text)), false);
+    s->link->ops->send(s->link, e, own);
     s->core->down = false;
+}
+
+void seen_send(struct seen *s, const char *text)
+{
+    seen_send_event(s, im_event_notice(IM_OK, im_str(text)), false);
 }
 
 void seen_hold(struct seen *s, bool on)

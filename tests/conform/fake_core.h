@@ -24,16 +24,20 @@ struct im_core {
     size_t opened;
     bool down; /* a down-call is under way */
     /* orders */
-    enum im_reason refuse;       /* instead of opening */
-    size_t hold_after;           /* hold a link at every so many messages */
-    size_t close_after;          /* close it at this message, with IM_KICKED */
-    bool keep_open_at_input_end; /* otherwise closes with IM_BYE */
+    enum im_reason refuse;                                       /* instead of opening */
+    size_t hold_after;                                           /* hold a link at every so many messages */
+    size_t close_after;                                          /* close it at this message, with IM_KICKED */
+    bool keep_open_at_input_end;                                 /* otherwise closes with IM_BYE */
+    bool online;                                                 /* everybody is */
+    void (*commanded)(struct seen *, const struct im_command *); /* what the transport asked by itself; may be NULL */
+    void *arg;                                                   /* the test's */
 };
 
 void fake_core_clear(struct im_core *);
 
 /* Down-calls. */
-void seen_send(struct seen *, const char *text); /* a notice */
+void seen_send(struct seen *, const char *text);                  /* a notice */
+void seen_send_event(struct seen *, struct im_event *, bool own); /* takes over the reference */
 void seen_hold(struct seen *, bool on);
 void seen_close(struct seen *, enum im_reason);
 size_t seen_queued(struct seen *);

@@ -1,9 +1,21 @@
 # One suite for every transport, one for every store: CONFORM_TESTS += tests/conform/<name>, with _SOURCES and _LDADD.
 CONFORM_TESTS =
 
+# IM_FULL=1: 200 random runs of all stores together.
 CONFORM_TESTS += tests/conform/store
-tests_conform_store_SOURCES = tests/conform/store.c tests/conform/store_box.c tests/conform/store_box.h \
-	tests/conform/store_model.c tests/conform/store_model.h
+tests_conform_store_SOURCES = tests/conform/store.c \
+	tests/conform/store_act.c tests/conform/store_act.h \
+	tests/conform/store_box.c tests/conform/store_box.h \
+	tests/conform/store_group.c \
+	tests/conform/store_message.c \
+	tests/conform/store_model.c tests/conform/store_model.h \
+	tests/conform/store_pair.c tests/conform/store_pair.h \
+	tests/conform/store_people.c \
+	tests/conform/store_reading.c \
+	tests/conform/store_record.c \
+	tests/conform/store_search.c \
+	tests/conform/store_span.c \
+	tests/conform/store_sweep.c
 tests_conform_store_LDADD = $(IM_STORES) $(IM_UNIT)
 
 # The core is the test's own: it comes before $(IM_CORE), whose core then stays out.

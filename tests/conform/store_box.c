@@ -153,7 +153,7 @@ enum im_reason box_do(struct box *b, struct im_store_op *op)
 
 struct im_str key_of(const char *user)
 {
-    static char keys[256][IM_KEY_BYTES_MAX + 1];
+    static char keys[2048][IM_KEY_BYTES_MAX + 1];
     static size_t count;
     char key[IM_KEY_BYTES_MAX + 1];
     size_t n = 0;
@@ -176,13 +176,17 @@ struct im_store_append op_append(const char *from, const char *to, const char *c
                        .to_key = key_of(to),
                        .cid = im_str(cid),
                        .body = im_str(text)};
-    return (struct im_store_append){.op.kind = IM_STORE_APPEND, .event = im_event_msg(&m)};
+    return (struct im_store_append){.op.kind = IM_STORE_APPEND, .event = im_event_new(IM_EV_MSG, &m)};
 }
 
 struct im_store_login op_login(const char *text, const char *device)
 {
-    return (struct im_store_login){
-        .op.kind = IM_STORE_LOGIN, .key = key_of(text), .text = im_str(text), .device = im_str(device)};
+    return (struct im_store_login){.op.kind = IM_STORE_LOGIN,
+                                   .key = key_of(text),
+                                   .text = im_str(text),
+                                   .device = im_str(device),
+                                   .ts_ms = 1700000000000,
+                                   .max_devices = 100};
 }
 
 struct im_store_since op_since(const char *user, uint64_t after, uint32_t limit, uint32_t bytes)
@@ -195,6 +199,7 @@ struct im_store_history op_before(const char *user, const char *peer, uint64_t b
 {
     return (struct im_store_history){.op.kind = IM_STORE_HISTORY,
                                      .key = key_of(user),
+                                     .kind = peer[0] == '#' ? IM_CONV_GROUP : IM_CONV_DIRECT,
                                      .peer = key_of(peer),
                                      .before = before,
                                      .limit = limit,
@@ -215,6 +220,18 @@ struct im_store_conversations op_conversations(const char *user, uint32_t limit)
         .op.kind = IM_STORE_CONVERSATIONS, .key = key_of(user), .limit = limit, .bytes = UINT32_MAX};
 }
 
+struct im_store_search op_search(const char *user, const char *conv, const char *text, uint32_t limit, uint32_t context)
+{
+    return (struct im_store_search){.op.kind = IM_STORE_SEARCH,
+                                    .key = key_of(user),
+                                    .text = im_str(text),
+                                    .kind = conv && conv[0] == '#' ? IM_CONV_GROUP : IM_CONV_DIRECT,
+                                    .peer = conv ? key_of(conv) : (struct im_str){0},
+                                    .limit = limit,
+                                    .context = context,
+                                    .bytes = 1 << 20};
+}
+
 void drop_events(struct im_event ***events, size_t *count)
 {
     for (size_t i = 0; i < *count; i++)
@@ -231,6 +248,24 @@ void drop_rows(struct im_store_conversations *op)
     free(op->rows);
     op->rows = NULL;
     op->count = 0;
+}
+
+void drop_hits(struct im_store_search *op)
+{
+    for (size_t i = 0; i < op->count; i++)
+        drop_events(&op->hits[i].events, &op->hits[i].count);
+    free(op->hits);
+    op->hits = NULL;
+    op->count = 0;
+}
+
+void drop_login(struct im_store_login *op)
+{
+    free(op->seats);
+    free(op->blocked);
+    op->seats = NULL;
+    op->blocked = NULL;
+    op->seat_count = op->blocked_count = 0;
 }
 
 struct im_event *box_append(struct box *b, const char *from, const char *to, const char *cid, const char *text)
@@ -251,13 +286,14 @@ struct im_store_login box_login(struct box *b, const char *text, const char *dev
 {
     struct im_store_login op = op_login(text, device);
     assert_int_equal(box_do(b, &op.op), IM_OK);
+    drop_login(&op);
     return op;
 }
 
 void box_cursor(struct box *b, const char *user, const char *device, uint64_t pos)
 {
     struct im_store_cursor row = {key_of(user), im_str(device), pos};
-    struct im_store_cursors op = {.op.kind = IM_STORE_CURSORS, .rows = &row, .count = 1};
+    struct im_store_cursors op = {.op.kind = IM_STORE_CURSORS, .rows = &row, .count = 1, .ts_ms = 1700000000000};
     assert_int_equal(box_do(b, &op.op), IM_OK);
 }
 

@@ -52,14 +52,18 @@ struct im_store_since op_since(const char *user, uint64_t after, uint32_t limit,
 struct im_store_history op_before(const char *user, const char *peer, uint64_t before, uint32_t limit);
 struct im_store_history op_after(const char *user, const char *peer, uint64_t after, uint32_t limit);
 struct im_store_conversations op_conversations(const char *user, uint32_t limit);
+struct im_store_search op_search(const char *user, const char *conv, const char *text, uint32_t limit,
+                                 uint32_t context); /* conv NULL: everywhere */
 struct im_str key_of(const char *user); /* the key is the id in lower case ASCII; lives as long as the program */
 void drop_events(struct im_event ***events, size_t *count);
 void drop_rows(struct im_store_conversations *);
+void drop_hits(struct im_store_search *);
+void drop_login(struct im_store_login *);
 
 /* The whole of an operation in one call. */
 struct im_event *box_append(struct box *, const char *from, const char *to, const char *cid, const char *text);
 void box_send(struct box *, const char *from, const char *to, const char *text);
-struct im_store_login box_login(struct box *, const char *text, const char *device);
+struct im_store_login box_login(struct box *, const char *text, const char *device); /* lists dropped */
 void box_cursor(struct box *, const char *user, const char *device, uint64_t pos);
 struct im_store_stats box_stats(struct box *);
 

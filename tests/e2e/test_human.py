@@ -1,5 +1,7 @@
 """A person at netcat."""
 
+import os
+import pwd
 import re
 import subprocess
 
@@ -86,10 +88,171 @@ def test_conversations(shared, person, connect, name):
     a.expect(re.escape(b.user))
 
 
+def test_history_has_numbers_that_commands_take(shared, person, connect, name):
+    a, b = person(shared, name("a")), connect(shared, "line", name("b"))
+    a.type(f"/to {b.user}")
+    a.type("one")
+    a.type("two")
+    assert b.texts(2) == ["one", "two"]
+    a.type("/history")
+    number = a.expect(r"^[-0-9]+ [0-9:]+ \[(\d+)\] \S+: one$").group(1)
+    a.type(f"/reply {number} yes")
+    assert b.msg()["reply"] == int(number)
+    a.type(f"/edit {number} one and only")
+    a.expect(f"^\\* Message {number} is edited")
+    edit = b.event("edit")
+    assert (edit["ref"], edit["text"]) == (int(number), "one and only")
+    a.type("/history")
+    a.expect(rf"\[{number}\] \S+ \(edited\): one and only$")
+
+
+def test_the_newest_message_is_meant_where_no_number_is_given(shared, person, connect, name):
+    a, b = person(shared, name("a")), connect(shared, "line", name("b"))
+    a.type(f"/to {b.user}")
+    first = b.say(name("a"), "first")["seq"]
+    a.expect("first$")
+    a.type("/react 👍")
+    react = b.event("react")
+    assert (react["ref"], react["emoji"], react["on"]) == (first, "👍", True)
+    a.type("/unreact 👍")
+    assert not b.event("react")["on"]
+    a.type("helo")
+    seq = b.msg()["seq"]
+    a.type("/edit hello")
+    assert b.event("edit")["ref"] == seq
+    a.type("/delete")
+    assert b.event("delete")["ref"] == seq
+
+
+def test_what_others_change_is_shown(shared, person, connect, name):
+    a, b = person(shared, name("a")), connect(shared, "line", name("b"))
+    seq = b.say(name("a"), "helo")["seq"]
+    b.ask("edit", conv=name("a"), seq=seq, text="hello")
+    a.expect(rf"^\d\d:\d\d {b.user} \(edited {seq}\): hello$")
+    b.ask("react", conv=name("a"), seq=seq, emoji="🐱")
+    a.expect(rf"^\d\d:\d\d \* {b.user} reacts to message {seq}: 🐱$")
+    b.ask("delete", conv=name("a"), seq=seq)
+    a.expect(rf"^\d\d:\d\d \* {b.user} deleted message {seq}$")
+
+
+def test_a_group_from_its_making_to_its_end(shared, person, connect, name):
+    a, b, group = person(shared, name("a")), connect(shared, "line", name("b")), "#" + name("g")
+    a.type(f"/create {group} cats and dogs")
+    a.expect(rf"^\* Talking to {group} now")
+    a.type(f"/invite {b.user}")
+    assert b.event("member")["do"] == "invite"
+    b.ask("group", do="join", conv=group)
+    a.expect(rf"^\d\d:\d\d {group} \* {b.user} joined$")
+    a.type("welcome")
+    assert b.msg()["text"] == "welcome"
+    b.say(group, "thanks")
+    a.expect(rf"^\d\d:\d\d {group} {b.user}: thanks$")
+    b.say(group, f"@{name('a')} are you there?")
+    a.expect(rf"^» \d\d:\d\d {group} {b.user}: ")
+    a.type(f"/mute {b.user}")
+    assert b.event("member")["role"] == "muted"
+    assert b.refused("send", to=group, text="mmh") == "muted"
+    a.type(f"/unmute {b.user}")
+    assert b.event("member")["role"] == "member"
+    a.type("/topic only cats")
+    assert b.event("member")["topic"] == "only cats"
+    a.type("/info")
+    a.expect(rf"^\* {group}: only cats$")
+    a.type("/members")
+    a.expect(rf"^  {b.user} \(here\)$")
+    a.type("/set public history all")
+    assert b.event("member")["public"] is True
+    a.type("/groups")
+    a.expect(rf"^  {group} \(2\)  only cats$")
+    a.type(f"/kick {b.user}")
+    assert b.event("member")["do"] == "kick"
+    a.type(f"/ban {b.user}")
+    a.type(f"/destroy {group}")
+    a.expect("deleted the group$")
+    assert b.refused("group", do="join", conv=group) == "no_such_group"
+
+
+def test_names_are_completed_by_a_star_or_a_tab(shared, person, connect, name):
+    a, b = person(shared, name("a")), connect(shared, "line", name("bartholomew"))
+    a.type("/msg barth* hi")
+    a.expect("^! Nobody seen here begins with barth")
+    b.say(name("a"), "hello")
+    a.expect("hello$")
+    a.type("/msg barth* by star")
+    a.type("/msg barth\tby tab")
+    assert b.texts(2) == ["by star", "by tab"]
+    b2 = connect(shared, "line", name("bartleby"))
+    b2.say(name("a"), "hello too")
+    a.expect("hello too$")
+    a.type("/msg bart* hi")
+    a.expect(rf"^! That could be {b2.user}, {b.user}")
+
+
+def test_search_finds_and_goes_on(shared, person, connect, name):
+    a, b = person(shared, name("a")), connect(shared, "line", name("b"))
+    for n in range(30):
+        b.say(name("a"), f"今天下午开会吗 {n}")
+    a.expect("开会吗 29$")
+    a.type("/search 开会")
+    a.expect(rf"^[-0-9]+ [0-9:]+ {b.user} \[30\] {b.user}: 今天下午开会吗 29$")
+    a.expect(r"^\* /more")
+    a.type("/more")
+    a.expect("开会吗 0$")
+    a.type("/more")
+    a.expect("^! That was all")
+
+
+def test_people_come_go_and_say_who_they_are(shared, person, connect, name):
+    a, b = person(shared, name("a")), person(shared, name("b"))
+    a.type(f"/who {name('b')}")
+    a.expect(f"{name('b')} is online$")
+    b.type("/away at lunch")
+    a.expect(rf"^\* {name('b')} is away: at lunch$")
+    b.type("/name Bob the Builder")
+    b.expect("profile is changed")
+    a.type(f"/whois {name('b')}")
+    a.expect(rf"^      {name('b')} \(Bob the Builder\)$")
+    a.type(f"/report {name('b')} builds too loudly")
+    a.expect(r"^\* Thank you\. Your report has the number \S+\.$")
+    a.type("/devices")
+    a.expect(r"^  \(without a name\) \(this one\)$")
+
+
+def test_the_blocked_one_learns_nothing(shared, person, connect, name):
+    a, b = person(shared, name("a")), connect(shared, "line", name("b"))
+    a.type(f"/block {b.user}")
+    a.expect(r"^\* Blocked")
+    assert b.say(name("a"), "psst")["online"] is False
+    a.type("/blocked")
+    assert a.next_line() == f"  {b.user}"
+    a.type(f"/unblock {b.user}")
+    a.expect("No longer blocked")
+
+
+def test_receipts_are_shown_to_those_who_ask(shared, person, connect, name):
+    a, b = person(shared, name("a")), connect(shared, "line", name("b"))
+    a.type("/receipts on")
+    a.type(f"/msg {b.user} hi")
+    b.ask("read", conv=name("a"), seq=b.msg()["seq"])
+    a.expect(rf"^\* {b.user} has read up to message 1$")
+
+
+def test_what_a_group_hears_in_chinese(shared, person, connect, name):
+    a, b, group = person(shared, name("小明")), connect(shared, "line", name("翠花")), "#" + name("猫")
+    a.type("/lang zh")
+    a.type(f"/create {group}")
+    a.expect(rf"^\* {group}: {name('小明')} 建立了群$")
+    a.type("/set public")
+    a.expect("修改了群设置$")
+    b.ask("group", do="join", conv=group)
+    a.expect(rf"^\d\d:\d\d {group} \* {b.user} 加入了群$")
+
+
 def test_help_names_every_command(shared, person):
     a = person(shared)
     a.type("/help")
-    missing = {"/login", "/to", "/msg", "/who", "/history", "/conversations", "/lang", "/ping", "/quit"}
+    missing = {"/login", "/to", "/msg", "/edit", "/react", "/who", "/history", "/search", "/conversations", "/create",
+               "/block", "/lang", "/ping", "/quit"}
     while missing:
         line = a.next_line()
         missing -= {command for command in missing if command in line}
@@ -219,3 +382,32 @@ def test_a_last_line_without_its_end_counts(shared, connect, name):
     subprocess.run(["nc", "-N", "127.0.0.1", str(shared.line_port)], input=f"/login {name('a')}\n/msg {name('b')} no newline",
                    capture_output=True, text=True, timeout=20, check=False)
     assert peer.msg()["text"] == "no newline"
+
+
+def test_accounts_have_passwords(imd, human, name):
+    daemon = imd({"auth": {"mode": "password", "register": "on", "argon2_memory": "64KiB", "argon2_ops": 1}})
+    a = human(daemon)
+    a.type("/login 小明")
+    a.expect("^! This id needs its password")
+    a.type("/register 小明 correct-horse")
+    a.expect("^\\* You are 小明")
+    a.type("/password correct-horse battery-staple")
+    a.expect("^\\* Your password is changed")
+    a.type("/msg nobody hi")
+    a.expect("^! No such user")
+    b = human(daemon)
+    b.type("/login 小明 correct-horse")
+    b.expect("^! Wrong id or password")
+    b.type("/login 小明 battery-staple")
+    b.expect("^\\* You are 小明")
+
+
+def test_on_a_unix_socket_the_system_says_who_it_is(imd, human):
+    user = pwd.getpwuid(os.getuid()).pw_name
+    daemon = imd({"auth": {"unix_users": [f"{user}:小明"]}})
+    a = human(daemon, unix=True)
+    a.type("/login")
+    a.expect("^\\* You are 小明")
+    b = human(daemon)
+    b.type("/login")
+    b.expect("^! Who are you")

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.parametrize("kind", LINKS)
 
 def test_hello_tells_who_the_server_is(shared, connect, kind):
     reply = connect(shared, kind).hello("d1", "zh")
-    assert reply["v"] == 1 and reply["auth"] == ["open"] and reply["ping"] == 30000
+    assert reply["v"] == 1 and reply["auth"] == ["open", "password", "token"] and reply["ping"] == 30000
     assert len(reply["epoch"]) == 32 and reply["limits"]["text"] == 16 * 1024
     assert reply["epoch"] == connect(shared, "unix").hello()["epoch"]
 

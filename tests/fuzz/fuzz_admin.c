@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The daemon's own table, with commands that only look at their arguments. */
+/* The daemon's own tables, with commands that only look at their arguments. */
 static void look(struct im_rpc_call *call)
 {
     json_t *seen = json_array();
@@ -41,15 +41,19 @@ static void hear(void *arg, struct im_bytes *bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct im_rpc_command table[32];
-    struct im_rpc rpc = {table, NULL};
+    enum { MOST = 100 };
+    struct im_rpc_command table[MOST + 1];
+    const struct im_rpc_command *const tables[] = {table, NULL}, *command;
+    const struct im_rpc real = {imd_admin_tables, NULL}, rpc = {tables, NULL};
+    struct im_rpc_place at = {0};
     size_t n = 0;
     int answers = 0;
-    for (; imd_admin_commands[n].name; n++) {
-        table[n] = imd_admin_commands[n];
+    for (; (command = im_rpc_next(&real, &at)); n++) {
+        assert(n < MOST);
+        table[n] = *command;
         table[n].run = look;
     }
-    table[n] = imd_admin_commands[n];
+    table[n].name = NULL;
     assert(!im_rpc_line(&rpc, (struct im_str){(const char *)data, size}, (struct im_rpc_peer){.may_write = size % 2},
                         hear, &answers));
     assert(answers <= 1);

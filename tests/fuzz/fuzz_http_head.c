@@ -46,7 +46,7 @@ static void read_values(const struct im_http_head *h)
     struct im_str path = im_http_head_part(h, h->target);
     config->echo = true;
     enum im_ws_endpoint endpoint = im_ws_endpoint(config, path);
-    if (endpoint && im_ws_upgrade(h, config, &origins, endpoint, path, u, &error) == IM_OK)
+    if (endpoint && im_ws_upgrade(h, config, &origins, endpoint, path, path, u, &error) == IM_OK)
         assert(strlen(u->accept) == IM_WS_ACCEPT_LEN);
     free(u);
     im_config_free(&config);

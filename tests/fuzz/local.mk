@@ -17,6 +17,17 @@ tests_fuzz_fuzz_http_head_LDADD = $(IM_TRANSPORTS) $(IM_FUZZ)
 tests_fuzz_fuzz_ws_deflate_LDADD = $(IM_TRANSPORTS) $(IM_FUZZ)
 tests_fuzz_fuzz_ws_frame_LDADD = $(IM_TRANSPORTS) $(IM_FUZZ)
 
+FUZZ_TARGETS += tests/fuzz/fuzz_mention tests/fuzz/fuzz_search
+tests_fuzz_fuzz_mention_LDADD = $(IM_FUZZ)
+tests_fuzz_fuzz_search_LDADD = $(IM_FUZZ)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_jwt
+tests_fuzz_fuzz_jwt_LDADD = $(IM_FUZZ)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_hook_record tests/fuzz/fuzz_http_response
+tests_fuzz_fuzz_hook_record_LDADD = $(IM_IMD) $(IM_TRANSPORTS) $(IM_FUZZ)
+tests_fuzz_fuzz_http_response_LDADD = $(IM_TRANSPORTS) $(IM_FUZZ)
+
 EXTRA_DIST += tests/fuzz/corpus
 check_PROGRAMS += $(FUZZ_TARGETS)
 

@@ -1,9 +1,12 @@
 /* Deterministic simulation: seeded random schedules over the core and the memory store, with peers that vanish, read
- * slowly, sign in twice, repeat themselves and talk nonsense, and a store that delays and refuses. After every step the
- * core is checked against a recount; at the end of a schedule everybody comes back and the books must balance:
+ * slowly, sign in twice, repeat themselves and talk nonsense, write to each other and in groups that they found, join,
+ * leave and are thrown out of, edit, delete, react and block; a store that delays, refuses, fails and erases what is
+ * old; and a server that starts again. After every step the core is checked against a recount; at the end of a schedule
+ * everybody comes back and the books must balance:
  *
  *   - what was acknowledged is in the log, once per cid, and a repeated cid got the first answer again
- *   - a session sees its user's events in the order of the log, each once, none left out
+ *   - a session sees its user's events in the order of the log, each once, none left out, and none of others
+ *   - what the store let into the log was allowed (tests/sim/model.c)
  *   - no event of a device is lost: it was on the wire before the device's cursor passed it
  *
  * usage: sim [SEEDS [FIRST]]     SIM_TRACE=1 prints every step */
@@ -17,20 +20,14 @@
 #include "core/core.h"
 #include "core/mem.h"
 #include "stores/stores.h"
+#include "tests/sim/model.h"
 
-enum { USERS = 4, DEVICES = 2, LINKS = 10, STEPS = 400, LOG_MAX = 4096, HELD_MAX = 4096 };
+enum { LINKS = 10, STEPS = 500, HELD_MAX = 4096 };
 
-static const char *const names[USERS] = {"ann", "Bob", "小明", "翠花"};
 static const char *const devices[DEVICES + 1] = {"", "phone", "laptop"};
 
-struct entry { /* what the log holds, as the store executed it; index is pos - 1 */
-    unsigned from, to;
-    char cid[24];
-    char body[24];
-    unsigned acks;
-};
-
-struct send { /* what a link asked, by request id */
+struct asked { /* what a link asked, by request id */
+    enum im_event_type type;
     unsigned to;
     char cid[24];
     char body[24];
@@ -50,8 +47,8 @@ struct peer {
     size_t unflushed_count;
     bool own[LOG_MAX + 1]; /* pos answered by ok here */
     bool seen[LOG_MAX + 1];
-    struct send sends[LOG_MAX];
-    unsigned send_count;
+    struct asked asked[LOG_MAX];
+    unsigned asked_count;
 };
 
 struct held { /* an operation between the core and the memory store */
@@ -74,14 +71,14 @@ struct world {
     struct im_counters counters;
     struct lane lanes[2];
     struct peer peers[LINKS];
-    struct entry log[LOG_MAX];
-    size_t log_count;
+    struct model model;
     bool wire[USERS][DEVICES + 1][LOG_MAX + 1]; /* left for the socket (or acknowledged by ok) per device */
     uint64_t start[USERS][DEVICES + 1];         /* where the device began */
     bool known[USERS][DEVICES + 1];
     uint64_t random, seed, now, acked, refused, dups;
     unsigned step, cids;
-    bool full, draining;
+    bool full, failed, draining;
+    unsigned restarts;
 };
 
 static uint64_t rnd(struct world *w)
@@ -120,11 +117,6 @@ static void __attribute__((format(printf, 1, 2))) trace(const char *format, ...)
     fflush(stdout);
 }
 
-static bool concerns(const struct entry *e, unsigned user)
-{
-    return e->from == user || e->to == user;
-}
-
 /* The store: operations wait in their lane, are executed by the memory store, and wait again to be completed. */
 
 static void executed(struct im_store_op *op)
@@ -145,38 +137,20 @@ static void store_submit(struct im_store *store, struct im_store_op *op)
     lane->v[lane->tail++] = h;
 }
 
-static unsigned user_of(const struct world *w, struct im_str key)
+/* The model hears of every write as the store carries it out. */
+static void note(struct world *w, const struct im_store_op *op)
 {
-    for (unsigned i = 0; i < USERS; i++) {
-        struct im_name name;
-        if (im_name_parse(im_str(names[i]), &name, NULL) == IM_OK && im_str_eq(key, im_name_key(&name)))
-            return i;
-    }
-    broken(w, "an event names a stranger");
-}
-
-static void copy(char *to, size_t cap, struct im_str s)
-{
-    assert(s.len < cap);
-    memcpy(to, s.p ? s.p : "", s.len);
-    to[s.len] = '\0';
-}
-
-static void note_append(struct world *w, const struct im_store_append *a)
-{
-    if (a->op.status != IM_OK || a->earlier)
+    const char *wrong = NULL;
+    if (op->status != IM_OK)
         return;
-    const struct im_msg *m = &a->event->msg;
-    if (m->pos != w->log_count + 1)
-        broken(w, "pos %" PRIu64 " after %zu", m->pos, w->log_count);
-    struct entry *e = &w->log[w->log_count++];
-    e->from = user_of(w, m->from_key);
-    e->to = user_of(w, m->to_key);
-    copy(e->cid, sizeof e->cid, m->cid);
-    copy(e->body, sizeof e->body, m->body);
-    for (size_t i = 0; e->cid[0] && i + 1 < w->log_count; i++)
-        if (w->log[i].from == e->from && strcmp(w->log[i].cid, e->cid) == 0)
-            broken(w, "cid %s of %s is in the log twice", e->cid, names[e->from]);
+    if (op->kind == IM_STORE_APPEND)
+        wrong = model_append(&w->model, (const struct im_store_append *)op);
+    else if (op->kind == IM_STORE_BLOCK)
+        wrong = model_block(&w->model, (const struct im_store_block *)op);
+    else if (op->kind == IM_STORE_SWEEP)
+        model_sweep(&w->model, (const struct im_store_sweep *)op);
+    if (wrong)
+        broken(w, "%s", wrong);
 }
 
 static void store_execute(struct world *w, struct lane *lane)
@@ -189,13 +163,17 @@ static void store_execute(struct world *w, struct lane *lane)
         h->executed = true;
         return;
     }
+    if (w->failed) {
+        h->op->status = IM_STORE_FAILED;
+        h->executed = true;
+        return;
+    }
     h->op->done = executed;
     h->op->owner = h;
     im_store_submit(w->inner, h->op);
     while (!h->executed)
         w->inner->ops->drain(w->inner);
-    if (h->op->kind == IM_STORE_APPEND)
-        note_append(w, (struct im_store_append *)h->op);
+    note(w, h->op);
 }
 
 static void store_complete(struct world *w, struct lane *lane)
@@ -217,6 +195,12 @@ static bool store_idle(const struct world *w)
 
 static const struct im_store_ops sim_store = {.name = "sim", .submit = store_submit};
 
+static void random_bytes(void *arg, void *out, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        ((uint8_t *)out)[i] = (uint8_t)rnd(arg);
+}
+
 static void wake(void *arg)
 {
     (void)arg; /* the schedule decides when completions come */
@@ -227,44 +211,46 @@ static void wake(void *arg)
 static void see(struct peer *p, const struct im_event *e)
 {
     struct world *w = p->world;
+    const struct model *m = &w->model;
     uint64_t pos = e->msg.pos;
     if (!p->seated)
         broken(w, "an event before login");
-    if (pos <= p->last || pos > w->log_count)
+    if (pos <= p->last || pos > m->count)
         broken(w, "event %" PRIu64 " came after %" PRIu64, pos, p->last);
-    if (!concerns(&w->log[pos - 1], p->user))
-        broken(w, "%s was shown event %" PRIu64 " of others", names[p->user], pos);
+    if (!(m->log[pos - 1].may >> p->user & 1))
+        broken(w, "%s was shown event %" PRIu64 " of others", sim_names[p->user], pos);
     for (uint64_t i = p->last + 1; i < pos; i++)
-        if (concerns(&w->log[i - 1], p->user) && !p->own[i])
-            broken(w, "%s was not shown event %" PRIu64 " before %" PRIu64, names[p->user], i, pos);
+        if (model_must(&m->log[i - 1], p->user) && !p->own[i])
+            broken(w, "%s was not shown event %" PRIu64 " before %" PRIu64, sim_names[p->user], i, pos);
     p->last = pos;
     p->seen[pos] = true;
     p->unflushed[p->unflushed_count++] = pos;
 }
 
-static void answered(struct peer *p, const struct im_reply *r)
+static void answered(struct peer *p, const struct im_reply *r, const struct im_event *msg, bool dup)
 {
     struct world *w = p->world;
-    uint64_t id;
-    if (!im_str_u64(r->id, &id) || id == 0 || id > p->send_count)
+    uint64_t id, pos = msg->msg.pos;
+    if (!im_str_u64(r->id, &id) || id == 0 || id > p->asked_count)
         broken(w, "an answer to nothing: %.*s", (int)r->id.len, r->id.p);
-    const struct send *asked = &p->sends[id - 1];
-    const struct im_msg *m = &r->send.msg->msg;
-    if (m->pos == 0 || m->pos > w->log_count)
+    const struct asked *asked = &p->asked[id - 1];
+    if (pos == 0 && asked->type != IM_EV_MSG)
+        return; /* nothing had to be changed */
+    if (pos == 0 || pos > w->model.count)
         broken(w, "acknowledged before it was committed");
-    struct entry *e = &w->log[m->pos - 1];
-    if (e->from != p->user || e->to != asked->to || strcmp(e->cid, asked->cid) != 0 ||
-        strcmp(e->body, asked->body) != 0)
-        broken(w, "the acknowledgement is for another message");
-    if (!r->send.dup && e->acks++ > 0)
+    struct entry *e = &w->model.log[pos - 1];
+    if (e->type != asked->type || e->from != p->user || e->to != asked->to || strcmp(e->cid, asked->cid) != 0 ||
+        (strcmp(e->body, asked->body) != 0 && !e->erased))
+        broken(w, "the acknowledgement is for another event");
+    if (!dup && e->acks++ > 0)
         broken(w, "acknowledged twice as new");
     w->acked++;
-    w->dups += r->send.dup;
-    if (!r->send.dup) {
-        p->own[m->pos] = true;
-        w->wire[p->user][p->device][m->pos] = true;
-        if (m->pos > p->last && p->last >= p->from)
-            p->seen[m->pos] = true;
+    w->dups += dup;
+    if (!dup) {
+        p->own[pos] = true;
+        w->wire[p->user][p->device][pos] = true;
+        if (pos > p->last && p->last >= p->from)
+            p->seen[pos] = true;
     }
 }
 
@@ -286,8 +272,11 @@ static void link_send(struct im_link *link, struct im_event *e, bool own)
         see(p, e);
     else if (e->type == IM_EV_OK && e->reply.op == IM_OP_LOGIN)
         logged_in(p, &e->reply);
-    else if (e->type == IM_EV_OK && e->reply.op == IM_OP_SEND)
-        answered(p, &e->reply);
+    else if (e->type == IM_EV_OK && (e->reply.op == IM_OP_SEND || e->reply.op == IM_OP_EDIT ||
+                                     e->reply.op == IM_OP_DELETE || e->reply.op == IM_OP_REACT))
+        answered(p, &e->reply, e->reply.send.msg, e->reply.send.dup);
+    else if (e->type == IM_EV_OK && e->reply.op == IM_OP_GROUP && e->reply.group.what == IM_GROUP_CHANGED)
+        answered(p, &e->reply, e->reply.group.msg, e->reply.group.dup);
     else if (e->type == IM_EV_ERR)
         trace("  err %s", im_reason_name(e->reply.err.reason)), p->world->refused++;
     struct im_bytes *b = link->dialect->encode(link, e, own);
@@ -374,7 +363,7 @@ static void open_link(struct world *w, struct peer *p)
 static void act_login(struct world *w, struct peer *p)
 {
     if (p->seated || p->hold) {
-        say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", names[pick(w, USERS)]);
+        say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", sim_names[pick(w, USERS)]);
         return;
     }
     p->user = pick(w, USERS);
@@ -383,36 +372,108 @@ static void act_login(struct world *w, struct peer *p)
     if (p->device > 0 && !p->hold)
         p->greeted = true;
     flush(w, p);
-    if (pick(w, 8) == 0 && w->log_count > 0 && p->device > 0) /* a foreign epoch: told to start over */
+    if (pick(w, 8) == 0 && w->model.count > 0 && p->device > 0) /* a foreign epoch: told to start over */
         say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\",\"epoch\":\"other\",\"since\":\"%" PRIu64 "\"}",
-            names[p->user], 1 + rnd(w) % w->log_count);
+            sim_names[p->user], 1 + rnd(w) % w->model.count);
     else
-        say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", names[p->user]);
+        say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", sim_names[p->user]);
+}
+
+/* A new request of this type, by default with a cid of its own. */
+static struct asked *ask(struct world *w, struct peer *p, enum im_event_type type, unsigned to)
+{
+    struct asked *a = &p->asked[p->asked_count++];
+    *a = (struct asked){.type = type, .to = to};
+    if (pick(w, 5))
+        snprintf(a->cid, sizeof a->cid, "c%u", w->cids++);
+    return a;
+}
+
+static const char *cid_of(const struct asked *a)
+{
+    static char text[40];
+    text[0] = '\0';
+    if (a->cid[0])
+        snprintf(text, sizeof text, ",\"cid\":\"%s\"", a->cid);
+    return text;
 }
 
 static void act_send(struct world *w, struct peer *p)
 {
+    const struct model *m = &w->model;
     if (p->hold || p->ended)
         return;
-    struct send *s = &p->sends[p->send_count++];
-    const struct entry *old = w->log_count > 0 ? &w->log[pick(w, (unsigned)w->log_count)] : NULL;
-    s->to = pick(w, USERS);
-    if (old && old->from == p->user && old->cid[0] && pick(w, 3) == 0) { /* again, or almost */
+    const struct entry *old = m->count > 0 ? &m->log[pick(w, (unsigned)m->count)] : NULL;
+    struct asked *s = ask(w, p, IM_EV_MSG, pick(w, PLACES));
+    if (old && old->type == IM_EV_MSG && old->from == p->user && old->cid[0] &&
+        pick(w, 3) == 0) { /* again, or almost */
         s->to = old->to;
         strcpy(s->cid, old->cid);
         strcpy(s->body, old->body);
         if (pick(w, 4) == 0)
             strcpy(s->body, "other");
     } else {
-        if (pick(w, 5))
-            snprintf(s->cid, sizeof s->cid, "c%u", w->cids++);
         snprintf(s->body, sizeof s->body, "m%u", w->cids++);
     }
-    if (s->cid[0])
-        say(w, p, "{\"op\":\"send\",\"id\":%u,\"to\":\"%s\",\"text\":\"%s\",\"cid\":\"%s\"}", p->send_count,
-            names[s->to], s->body, s->cid);
-    else
-        say(w, p, "{\"op\":\"send\",\"id\":%u,\"to\":\"%s\",\"text\":\"%s\"}", p->send_count, names[s->to], s->body);
+    say(w, p, "{\"op\":\"send\",\"id\":%u,\"to\":\"%s\",\"text\":\"%s\"%s}", p->asked_count, sim_names[s->to], s->body,
+        cid_of(s));
+}
+
+/* Does something to a message that is there, or not. */
+static void act_change(struct world *w, struct peer *p)
+{
+    const struct model *m = &w->model;
+    if (p->hold || p->ended || m->count == 0)
+        return;
+    const struct entry *e = &m->log[pick(w, (unsigned)m->count)];
+    unsigned to = e->to < USERS && e->to == p->user ? e->from : e->to;
+    const char *conv = sim_names[to];
+    uint64_t seq = e->seq;
+    struct asked *a;
+    switch (pick(w, 4)) {
+    case 0:
+        a = ask(w, p, IM_EV_EDIT, to);
+        snprintf(a->body, sizeof a->body, "e%u", w->cids++);
+        say(w, p, "{\"op\":\"edit\",\"id\":%u,\"conv\":\"%s\",\"seq\":%" PRIu64 ",\"text\":\"%s\"%s}", p->asked_count,
+            conv, seq, a->body, cid_of(a));
+        break;
+    case 1:
+        a = ask(w, p, IM_EV_DELETE, to);
+        say(w, p, "{\"op\":\"delete\",\"id\":%u,\"conv\":\"%s\",\"seq\":%" PRIu64 ",\"for\":\"%s\"%s}", p->asked_count,
+            conv, seq, pick(w, 2) ? "all" : "me", cid_of(a));
+        break;
+    default:
+        a = ask(w, p, IM_EV_REACT, to);
+        strcpy(a->body, pick(w, 2) ? "👍" : "❤");
+        say(w, p, "{\"op\":\"react\",\"id\":%u,\"conv\":\"%s\",\"seq\":%" PRIu64 ",\"emoji\":\"%s\",\"on\":%s%s}",
+            p->asked_count, conv, seq, a->body, pick(w, 3) ? "true" : "false", cid_of(a));
+    }
+}
+
+static void act_group(struct world *w, struct peer *p)
+{
+    static const char *const roles[] = {"muted", "member", "admin", "owner"};
+    if (p->hold || p->ended)
+        return;
+    enum im_change change = (enum im_change)pick(w, IM_CHANGE_COUNT);
+    if (change == IM_CHANGE_DESTROY && pick(w, 3))
+        change = IM_CHANGE_JOIN;
+    unsigned group = pick(w, GROUPS);
+    if (!w->model.group_exists[group] && pick(w, 4))
+        change = IM_CHANGE_CREATE;
+    struct asked *a = ask(w, p, IM_EV_MEMBER, USERS + group);
+    char more[120] = "";
+    if (im_change_info(change)->needs_user)
+        snprintf(more, sizeof more, ",\"user\":\"%s\",\"role\":\"%s\"", sim_names[pick(w, USERS)], roles[pick(w, 4)]);
+    if (change == IM_CHANGE_TOPIC) {
+        snprintf(a->body, sizeof a->body, "t%u", w->cids++);
+        snprintf(more, sizeof more, ",\"text\":\"%s\"", a->body);
+    }
+    if (change == IM_CHANGE_CREATE || change == IM_CHANGE_SET)
+        snprintf(more, sizeof more, ",\"public\":%s%s", pick(w, 3) ? "true" : "false",
+                 pick(w, 2) ? ",\"history\":\"all\"" : "");
+    say(w, p, "{\"op\":\"group\",\"id\":%u,\"do\":\"%s\",\"conv\":\"%s\"%s%s}", p->asked_count,
+        im_change_info(change)->name, sim_names[a->to], more, cid_of(a));
 }
 
 static void act_ack(struct world *w, struct peer *p)
@@ -429,11 +490,27 @@ static void act_ask(struct world *w, struct peer *p)
     static const char *const asks[] = {
         "{\"op\":\"history\",\"id\":\"x\",\"conv\":\"bob\",\"limit\":3}",
         "{\"op\":\"history\",\"id\":\"x\",\"conv\":\"小明\",\"around\":2}",
+        "{\"op\":\"history\",\"id\":\"x\",\"conv\":\"#tea\",\"limit\":5}",
+        "{\"op\":\"search\",\"id\":\"x\",\"text\":\"m1\",\"context\":1}",
         "{\"op\":\"conversations\",\"id\":\"x\"}",
-        "{\"op\":\"presence\",\"id\":\"x\",\"users\":[\"ann\",\"BOB\",\"bob\"]}",
+        "{\"op\":\"presence\",\"id\":\"x\",\"users\":[\"ann\",\"BOB\",\"bob\",\"#tea\",\"#红\"]}",
         "{\"op\":\"presence\",\"users\":[]}",
+        "{\"op\":\"presence\",\"id\":\"x\",\"state\":\"away\",\"text\":\"饭\"}",
+        "{\"op\":\"read\",\"conv\":\"ann\",\"seq\":3}",
+        "{\"op\":\"read\",\"id\":\"x\",\"conv\":\"#tea\",\"seq\":99}",
+        "{\"op\":\"typing\",\"conv\":\"#tea\"}",
+        "{\"op\":\"typing\",\"conv\":\"翠花\"}",
+        "{\"op\":\"block\",\"id\":\"x\",\"user\":\"ann\"}",
+        "{\"op\":\"block\",\"id\":\"x\",\"user\":\"ann\",\"on\":false}",
+        "{\"op\":\"block\",\"id\":\"x\"}",
+        "{\"op\":\"profile\",\"id\":\"x\",\"name\":\"A\"}",
+        "{\"op\":\"profile\",\"id\":\"x\",\"user\":\"bob\"}",
+        "{\"op\":\"devices\",\"id\":\"x\"}",
+        "{\"op\":\"group\",\"id\":\"x\",\"do\":\"members\",\"conv\":\"#tea\"}",
+        "{\"op\":\"group\",\"id\":\"x\",\"do\":\"info\",\"conv\":\"#tea\"}",
+        "{\"op\":\"group\",\"id\":\"x\",\"do\":\"list\"}",
         "{\"op\":\"ping\",\"id\":\"x\"}",
-        "{\"op\":\"send\",\"id\":\"x\",\"to\":\"#group\",\"text\":\"t\"}",
+        "{\"op\":\"send\",\"id\":\"x\",\"to\":\"#nowhere\",\"text\":\"t\"}",
         "{\"op\":\"send\",\"id\":\"x\",\"to\":\"b b\",\"text\":\"t\"}",
         "{\"op\":\"fly\",\"id\":\"x\"}",
         "{\"op\":",
@@ -457,8 +534,12 @@ static void act_peer(struct world *w, struct peer *p)
     unsigned what = pick(w, 100);
     if (!p->seated && what < 70)
         act_login(w, p);
-    else if (what < 45)
+    else if (what < 30)
         act_send(w, p);
+    else if (what < 38)
+        act_change(w, p);
+    else if (what < 48)
+        act_group(w, p);
     else if (what < 55)
         act_ack(w, p);
     else if (what < 65)
@@ -472,9 +553,41 @@ static void act_peer(struct world *w, struct peer *p)
     else if (what < 92 && !p->ended && !p->hold)
         p->ended = true, im_core_input_end(w->core, &p->link);
     else if (what < 93)
-        im_core_kick_user(w->core, im_str(names[pick(w, USERS)]));
+        im_core_kick_user(w->core, im_str(sim_names[pick(w, USERS)]));
     else if (what < 95)
         act_login(w, p);
+}
+
+static void start(struct world *w)
+{
+    w->core = im_core_new(&(struct im_core_options){.config = w->config,
+                                                    .store = &w->store,
+                                                    .counters = &w->counters,
+                                                    .hash_key = {7},
+                                                    .random = random_bytes,
+                                                    .random_arg = w});
+    im_core_time(w->core, 1700000000000 + (int64_t)w->now, w->now, 0);
+}
+
+/* The server is gone and comes again: what the store had carried out stands, whether anybody heard of it or not. */
+static void restart(struct world *w)
+{
+    trace("%u: restart", w->step);
+    for (unsigned i = 0; i < LINKS; i++)
+        if (w->peers[i].open) {
+            im_core_closed(w->core, &w->peers[i].link, IM_GONE);
+            w->peers[i].open = false;
+        }
+    w->failed = true;
+    while (!store_idle(w))
+        for (unsigned i = 0; i < 2; i++) {
+            store_execute(w, &w->lanes[i]);
+            store_complete(w, &w->lanes[i]);
+        }
+    im_core_free(&w->core);
+    w->failed = false;
+    w->restarts++;
+    start(w);
 }
 
 static void act(struct world *w)
@@ -491,8 +604,11 @@ static void act(struct world *w)
         w->now += pick(w, 300);
         im_core_time(w->core, 1700000000000 + (int64_t)w->now, w->now, 0);
         im_core_tick(w->core);
+    } else if (pick(w, 10) == 0) {
+        restart(w);
     } else {
-        w->full = pick(w, 4) == 0;
+        w->full = pick(w, 8) == 0;
+        w->failed = pick(w, 30) == 0;
     }
 }
 
@@ -515,7 +631,7 @@ static void check_gauges(struct world *w)
 
 static void settle(struct world *w)
 {
-    w->full = false;
+    w->full = w->failed = false;
     for (unsigned round = 0; round < 10000; round++) {
         bool quiet = store_idle(w);
         for (unsigned i = 0; i < 2; i++) {
@@ -563,13 +679,13 @@ static void check_books(struct world *w)
             if (device > 0)
                 say(w, p, "{\"op\":\"hello\",\"id\":0,\"device\":\"%s\"}", devices[device]);
             settle(w);
-            say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", names[user]);
+            say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", sim_names[user]);
             settle(w);
             if (!p->seated)
-                broken(w, "%s cannot come back", names[user]);
-            for (uint64_t pos = w->start[user][device] + 1; pos <= w->log_count; pos++)
-                if (concerns(&w->log[pos - 1], user) && !w->wire[user][device][pos])
-                    broken(w, "%s on '%s' never got event %" PRIu64, names[user], devices[device], pos);
+                broken(w, "%s cannot come back", sim_names[user]);
+            for (uint64_t pos = w->start[user][device] + 1; pos <= w->model.count; pos++)
+                if (model_must(&w->model.log[pos - 1], user) && !w->wire[user][device][pos])
+                    broken(w, "%s on '%s' never got event %" PRIu64, sim_names[user], devices[device], pos);
             close_link(w, p);
             settle(w);
         }
@@ -589,14 +705,18 @@ static void schedule(uint64_t seed, uint64_t totals[4])
     w->config->sessions_per_user = 2 + pick(w, 4);
     w->config->cursor_interval_ms = pick(w, 500);
     w->config->login_timeout_ms = 2000;
+    w->config->linger_ms = pick(w, 3) * 400;
+    w->config->sweep_ms = 300 + pick(w, 1000);
+    w->config->retention_count = pick(w, 4) == 0 ? 1 + pick(w, 20) : 0;
+    w->config->sweep_step = 1 + pick(w, 10);
+    w->config->group_presence_ms = 100 + pick(w, 500);
     struct im_store_options options = {.epoch_seed = {1}, .wake = wake};
     struct im_error error;
     if (im_store_memory_open(&options, &w->inner, &error) != IM_OK)
         broken(w, "%s", error.detail);
     w->store.ops = &sim_store;
     memcpy(w->store.epoch, w->inner->epoch, sizeof w->store.epoch);
-    w->core = im_core_new(
-        &(struct im_core_options){.config = w->config, .store = &w->store, .counters = &w->counters, .hash_key = {7}});
+    start(w);
     for (w->step = 0; w->step < STEPS; w->step++) {
         act(w);
         check_gauges(w);
@@ -607,7 +727,7 @@ static void schedule(uint64_t seed, uint64_t totals[4])
     settle(w);
     if (!im_core_idle(w->core))
         broken(w, "not idle after draining");
-    totals[0] += w->log_count, totals[1] += w->acked, totals[2] += w->dups, totals[3] += w->refused;
+    totals[0] += w->model.count, totals[1] += w->acked, totals[2] += w->dups, totals[3] += w->refused;
     im_core_free(&w->core);
     w->inner->ops->close(&w->inner);
     im_config_free(&w->config);

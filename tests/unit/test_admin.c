@@ -54,6 +54,8 @@ static const struct im_rpc_command table[] = {
     {.name = NULL},
 };
 
+static const struct im_rpc_command *const tables[] = {table, NULL};
+
 struct client {
     struct host host;
     struct im_rpc rpc;
@@ -64,7 +66,7 @@ struct client {
 static int setup(void **state)
 {
     struct client *c = calloc(1, sizeof *c);
-    c->rpc = (struct im_rpc){table, &c->host};
+    c->rpc = (struct im_rpc){tables, &c->host};
     *state = c;
     return 0;
 }
@@ -253,14 +255,15 @@ static void help_and_description_come_from_the_table(void **state)
     json_decref(list);
 }
 
-/* The real table. */
+/* The real tables. */
 
 static void every_command_is_complete(void **state)
 {
     (void)state;
-    struct im_rpc rpc = {imd_admin_commands, NULL};
+    struct im_rpc rpc = {imd_admin_tables, NULL};
+    struct im_rpc_place at = {0};
     size_t n = 0;
-    for (const struct im_rpc_command *c = imd_admin_commands; c->name; c++, n++) {
+    for (const struct im_rpc_command *c; (c = im_rpc_next(&rpc, &at)); n++) {
         assert_ptr_equal(im_rpc_find(&rpc, im_str(c->name)), c);
         assert_non_null(c->run);
         assert_non_null(c->show);
@@ -269,7 +272,7 @@ static void every_command_is_complete(void **state)
         for (const struct im_rpc_arg *arg = c->args; arg->name; arg++)
             assert_non_null(arg->help);
     }
-    assert_int_equal(n, 11);
+    assert_true(n > 11);
 }
 
 int main(void)

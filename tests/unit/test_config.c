@@ -164,7 +164,7 @@ static void choices_suggest_what_was_meant(void **state)
     refuses(config, "store.kind", "postgres", "must be one of memory, sqlite, not \"postgres\"");
     refuses(config, "store.kind", "memory|sqlite", "must be one of memory, sqlite, not \"memory|sqlite\"");
     refuses(config, "store.kind", "", "must be one of memory, sqlite, not \"\"");
-    refuses(config, "auth.mode", "password", "must be open, not \"password\"");
+    refuses(config, "auth.mode", "oauth", "must be one of open, password, token, not \"oauth\"");
     im_config_free(&config);
 }
 
@@ -323,6 +323,56 @@ static void open_mode_stays_on_loopback_unless_it_is_meant(void **state)
     }
 }
 
+static void where_everybody_needs_a_password_any_address_will_do(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"password", "token"};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        struct im_config *config = usual();
+        char path[64];
+        struct im_error error;
+        accepts(config, "auth.mode", modes[i], modes[i]);
+        set_listen(config, 1, "address", "0.0.0.0:1");
+        assert_int_equal(im_config_check(config, path, &error), IM_OK);
+        im_config_free(&config);
+    }
+}
+
+static struct im_config *usual_with(const char *path, const char *one, const char *other)
+{
+    struct im_config *config = usual();
+    struct im_error error;
+    assert_int_equal(im_config_append(row(path), config, im_str(one), &error), IM_OK);
+    if (other)
+        assert_int_equal(im_config_append(row(path), config, im_str(other), &error), IM_OK);
+    return config;
+}
+
+static void lists_that_say_who_logs_in_are_checked(void **state)
+{
+    (void)state;
+    char path[64];
+    struct im_error error;
+    struct im_config *config = usual_with("auth.jwt_keys", "HS256:a/b", "EdDSA:/c.pem");
+    assert_int_equal(im_config_append(row("auth.unix_users"), config, IM_STR("www-data:小明"), &error), IM_OK);
+    assert_int_equal(im_config_append(row("auth.unix_users"), config, IM_STR("*"), &error), IM_OK);
+    assert_int_equal(im_config_check(config, path, &error), IM_OK);
+    im_config_free(&config);
+    finds(usual_with("auth.jwt_keys", "none:a", NULL), "auth.jwt_keys", "\"none:a\" is not HS256:FILE or EdDSA:FILE");
+    finds(usual_with("auth.unix_users", "a", NULL), "auth.unix_users", "is not SYSTEM-USER:ID");
+    finds(usual_with("auth.unix_users", "a:b", "a:c"), "auth.unix_users", "has an id already");
+    finds(usual_with("auth.unix_users", "*", "*"), "auth.unix_users", "has an id already");
+}
+
+static void a_wait_does_not_begin_longer_than_it_gets(void **state)
+{
+    (void)state;
+    struct im_config *config = usual();
+    accepts(config, "auth.backoff_start", "2s", "2s");
+    accepts(config, "auth.backoff_most", "1s", "1s");
+    finds(config, "auth.backoff_start", "must not be longer than auth.backoff_most");
+}
+
 static void addresses_must_be_addresses(void **state)
 {
     (void)state;
@@ -461,6 +511,9 @@ int main(void)
         cmocka_unit_test(a_copy_is_the_same_until_it_is_changed),
         cmocka_unit_test(the_defaults_are_good),
         cmocka_unit_test(open_mode_stays_on_loopback_unless_it_is_meant),
+        cmocka_unit_test(where_everybody_needs_a_password_any_address_will_do),
+        cmocka_unit_test(lists_that_say_who_logs_in_are_checked),
+        cmocka_unit_test(a_wait_does_not_begin_longer_than_it_gets),
         cmocka_unit_test(addresses_must_be_addresses),
         cmocka_unit_test(an_address_is_used_once),
         cmocka_unit_test(tls_needs_both_files_and_a_network),

@@ -43,7 +43,7 @@ static void a_repeated_cid_gets_the_first_answer(void **state)
     world_time(w, 5000);
     wire_say(&a, "{\"op\":\"send\",\"id\":2,\"to\":\"B\",\"text\":\"hi\",\"cid\":\"c\"}");
     assert_heard(&a, "{\"op\":\"ok\",\"id\":2,\"conv\":\"b\",\"seq\":1,\"pos\":\"1\",\"ts\":1700000000001,"
-                     "\"online\":false,\"dup\":true}\n");
+                     "\"dup\":true,\"online\":false}\n");
     wire_say(&a, "{\"op\":\"send\",\"id\":3,\"to\":\"b\",\"text\":\"ho\",\"cid\":\"c\"}");
     assert_heard_part(&a, "\"code\":409,\"name\":\"cid_conflict\"");
     wire_close_now(&a);
@@ -126,6 +126,7 @@ static void a_device_that_signs_in_again_replaces_itself(void **state)
     assert_int_equal(online.sessions, 2);
     wire_close_now(&a);
     wire_close_now(&b);
+    world_time(w, w->config->linger_ms);
     assert_heard(&c, "{\"op\":\"presence\",\"user\":\"a\",\"state\":\"offline\"}\n");
     wire_close_now(&c);
 }
@@ -483,8 +484,6 @@ static void requests_out_of_turn_are_refused(void **state)
     assert_int_equal(w->counters.refused[IM_LOGIN_FIRST], 1);
     wire_close_now(&a);
 }
-
-#define world_test(name) cmocka_unit_test_setup_teardown(name, world_new, world_free)
 
 int main(void)
 {

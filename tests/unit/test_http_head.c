@@ -163,12 +163,62 @@ static void list_elements_are_trimmed(void **state)
     assert_false(im_http_element(&rest, &e));
 }
 
+/* Responses. */
+
+static enum im_reason feed_response(struct im_http_head *h, const char *text, size_t step, bool *done)
+{
+    size_t rest;
+    *h = (struct im_http_head){.response = true};
+    return feed(h, text, step, done, &rest);
+}
+
+static void a_response_is_taken_apart(void **state)
+{
+    static const char text[] = "HTTP/1.1 503 Not \xe4t all\r\nContent-Length: 5\r\nRetry-After: 7\r\n\r\nhello";
+    struct im_http_head h;
+    bool done;
+    (void)state;
+    for (size_t step = 1; step <= sizeof text; step++) {
+        assert_int_equal(feed_response(&h, text, step, &done), IM_OK);
+        assert_true(done);
+        assert_int_equal(h.status, 503);
+        assert_int_equal(h.minor, 1);
+        assert_str(im_http_head_get(&h, IM_HEAD_CONTENT_LENGTH), "5");
+        assert_str(im_http_head_get(&h, IM_HEAD_RETRY_AFTER), "7");
+        im_http_head_clear(&h);
+        assert_true(h.response);
+    }
+    assert_int_equal(feed_response(&h, "HTTP/1.0 200\r\n\r\n", 1, &done), IM_OK);
+    assert_true(done && h.minor == 0 && h.status == 200);
+    im_http_head_clear(&h);
+}
+
+static void malformed_responses_are_refused(void **state)
+{
+    static const char *const bad[] = {
+        "\r\nHTTP/1.1 200\r\n", "GET / HTTP/1.1\r\n",    "http/1.1 200\r\n",   "HTTP/1.1  200\r\n",
+        "HTTP/1.1 20\r\n",      "HTTP/1.1 2000\r\n",     "HTTP/1.1 099 x\r\n", "HTTP/1.1 2x0 x\r\n",
+        "HTTP/1.1 200 x\n",     "HTTP/1.1 200 \x01\r\n", "HTTP/1.1 200 x\rx",  "HTTP/1.1 200 x\r\na b: c\r\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t step = 1; step < 30; step += 28) {
+            struct im_http_head h;
+            bool done;
+            if (feed_response(&h, bad[i], step, &done) != IM_HTTP_BAD)
+                fail_msg("%s", bad[i]);
+            im_http_head_clear(&h);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_taken_apart),    cmocka_unit_test(the_next_request_begins_afresh),
         cmocka_unit_test(malformed_heads_are_refused), cmocka_unit_test(other_versions_are_told_apart_from_nonsense),
         cmocka_unit_test(heads_are_bounded),           cmocka_unit_test(list_elements_are_trimmed),
+        cmocka_unit_test(a_response_is_taken_apart),   cmocka_unit_test(malformed_responses_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

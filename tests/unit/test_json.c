@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/dialect_json.h"
 #include "tests/unit/world.h"
 
 static enum im_reason decode(struct im_str text, struct im_command *cmd, struct im_error *error)
@@ -42,6 +43,54 @@ static void fields_are_read_by_their_types(void **state)
     im_command_clear(&cmd);
 }
 
+static void names_in_json_are_those_of_the_table(void **state)
+{
+    (void)state;
+    struct im_command cmd;
+    struct im_error error;
+    assert_int_equal(decode(IM_STR("{\"op\":\"group\",\"do\":\"set\",\"conv\":\"#g\",\"public\":true,"
+                                   "\"history\":\"all\",\"users\":[\"not of this op\"]}"),
+                            &cmd, &error),
+                     IM_OK);
+    assert_int_equal(cmd.have, IM_BIT(act) | IM_BIT(conv) | IM_BIT(open) | IM_BIT(past));
+    assert_str(cmd.act, "set");
+    assert_true(cmd.open);
+    assert_str(cmd.past, "all");
+    im_command_clear(&cmd);
+    assert_int_equal(decode(IM_STR("{\"op\":\"send\",\"to\":\"#g\",\"text\":\"x\",\"reply\":3,"
+                                   "\"mentions\":[\"小明\",\"*\"]}"),
+                            &cmd, &error),
+                     IM_OK);
+    assert_int_equal(cmd.reply, 3);
+    assert_int_equal(cmd.mentions_count, 2);
+    assert_str(cmd.mentions[0], "小明");
+    im_command_clear(&cmd);
+    assert_int_equal(decode(IM_STR("{\"op\":\"delete\",\"conv\":\"a\",\"seq\":1,\"for\":\"me\"}"), &cmd, &error),
+                     IM_OK);
+    assert_str(cmd.scope, "me");
+    im_command_clear(&cmd);
+    assert_int_equal(decode(IM_STR("{\"op\":\"password\",\"new\":\"\"}"), &cmd, &error), IM_OK);
+    assert_int_equal(cmd.have, IM_BIT(fresh));
+    assert_int_equal(cmd.fresh.len, 0);
+    im_command_clear(&cmd);
+}
+
+/* As the body of an incoming webhook is. */
+static void fields_alone_are_read_for_a_known_op(void **state)
+{
+    (void)state;
+    struct im_command cmd = {.op = IM_OP_SEND};
+    struct im_error error = {0};
+    assert_int_equal(im_json_decode(IM_STR("{\"text\":\"x\",\"op\":\"bye\",\"id\":7}"), &cmd, &error), IM_OK);
+    assert_int_equal(cmd.op, IM_OP_SEND);
+    assert_int_equal(cmd.have, IM_BIT(text));
+    assert_null(cmd.id.p);
+    im_command_clear(&cmd);
+    cmd = (struct im_command){.op = IM_OP_SEND};
+    assert_int_equal(im_json_decode(IM_STR("[\"text\"]"), &cmd, &error), IM_BAD_JSON);
+    im_command_clear(&cmd);
+}
+
 static void what_is_wrong_is_said(void **state)
 {
     (void)state;
@@ -66,7 +115,15 @@ static void what_is_wrong_is_said(void **state)
         {"{\"op\":\"none\"}", IM_BAD_OP, "op: 'none' is not known"},
         {"{\"op\":\"ping\",\"id\":{}}", IM_BAD_FIELD, "id: must be an integer or a string"},
         {"{\"op\":\"ping\",\"id\":1.5}", IM_BAD_FIELD, "id: must be an integer or a string"},
-        {"{\"op\":\"send\",\"text\":\"x\"}", IM_BAD_FIELD, "to: is missing"},
+        {"{\"op\":\"edit\",\"seq\":1,\"text\":\"x\"}", IM_BAD_FIELD, "conv: is missing"},
+        {"{\"op\":\"edit\",\"conv\":\"a\",\"seq\":1,\"text\":null}", IM_BAD_FIELD, "text: is missing"},
+        {"{\"op\":\"group\",\"conv\":\"#a\"}", IM_BAD_FIELD, "do: is missing"},
+        {"{\"op\":\"react\",\"conv\":\"a\",\"seq\":1,\"emoji\":\"x\",\"on\":1}", IM_BAD_FIELD,
+         "on: must be true or false"},
+        {"{\"op\":\"password\"}", IM_BAD_FIELD, "new: is missing"},
+        {"{\"op\":\"delete\",\"conv\":\"a\",\"seq\":1,\"for\":\"everybody, please\"}", IM_TOO_LONG,
+         "for: at most 16 bytes"},
+        {"{\"op\":\"search\",\"text\":\"a\",\"context\":1.5}", IM_BAD_FIELD, "context: must be an integer"},
         {"{\"op\":\"send\",\"to\":5,\"text\":\"x\"}", IM_BAD_FIELD, "to: must be a string"},
         {"{\"op\":\"history\",\"conv\":\"a\",\"limit\":1001}", IM_BAD_FIELD,
          "limit: must be an integer from 0 to 1000"},
@@ -140,7 +197,8 @@ static void errors_are_told_in_the_session_s_language(void **state)
     struct wire a;
     wire_open(w, &a, &im_dialect_json);
     wire_say(&a, "{\"op\":\"hello\",\"id\":1,\"v\":1,\"lang\":\"zh-CN\"}");
-    assert_heard_part(&a, "\"auth\":[\"open\"],\"limits\":{\"message\":65536,");
+    assert_heard_part(&a,
+                      "\"auth\":[\"open\",\"password\",\"token\"],\"register\":\"off\",\"limits\":{\"message\":65536,");
     wire_say(&a, "{\"op\":\"login\",\"id\":\"q\",\"user\":\"a b\"}");
     assert_heard(&a, "{\"op\":\"err\",\"id\":\"q\",\"code\":400,\"name\":\"bad_id\",\"text\":"
                      "\"喵喵号不合法：1 到 32 个字母、数字、“.”、“_”或“-”。\",\"detail\":"
@@ -170,6 +228,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_read_by_their_types),
+        cmocka_unit_test(names_in_json_are_those_of_the_table),
+        cmocka_unit_test(fields_alone_are_read_for_a_known_op),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(the_id_comes_back_with_an_error),
         cmocka_unit_test(depth_and_number_of_values_are_bounded),

@@ -1,7 +1,6 @@
-#include "tests/conform/store_box.h"
+#include "tests/unit/sqlite_file.h"
 
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,27 +32,6 @@ static void assert_refused(struct box *b, enum im_reason reason, const char *det
     if (strstr(error.detail, detail) == NULL)
         fail_msg("\"%s\" does not tell \"%s\"", error.detail, detail);
     assert_non_null(strstr(error.detail, b->folder));
-}
-
-static void run_sql(const char *path, const char *text)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
-static int64_t ask(const char *path, const char *text)
-{
-    sqlite3 *db;
-    sqlite3_stmt *s;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &s, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    int64_t n = sqlite3_column_int64(s, 0);
-    sqlite3_finalize(s);
-    sqlite3_close(db);
-    return n;
 }
 
 static void write_file(const char *path, const void *data, size_t len)
@@ -114,9 +92,9 @@ static void new_database_says_whose_it_is(void **state)
     assert_string_equal(b->logged, "opened");
     assert_string_equal(b->store->epoch, "0102030405060708090a0b0c0d0e0fff");
     box_close(b);
-    assert_int_equal(ask(b->path, "PRAGMA application_id"), IM_APPLICATION_ID);
-    assert_int_equal(ask(b->path, "PRAGMA user_version"), im_schema_version);
-    assert_int_equal(ask(b->path, "SELECT count(*) FROM log"), 1);
+    assert_int_equal(file_ask(b->path, "PRAGMA application_id"), IM_APPLICATION_ID);
+    assert_int_equal(file_ask(b->path, "PRAGMA user_version"), im_schema_version);
+    assert_int_equal(file_ask(b->path, "SELECT count(*) FROM log"), 1);
 }
 
 static void empty_file_becomes_a_database(void **state)
@@ -172,20 +150,20 @@ static void newer_schema_is_refused_and_left_alone(void **state)
     struct box *b = *state;
     box_open(b);
     box_close(b);
-    run_sql(b->path, "PRAGMA user_version = 1000");
+    file_run(b->path, "PRAGMA user_version = 1000");
     assert_refused(b, IM_STORE_NEWER, "1000");
-    assert_int_equal(ask(b->path, "PRAGMA user_version"), 1000);
+    assert_int_equal(file_ask(b->path, "PRAGMA user_version"), 1000);
 }
 
 static void database_of_another_program_is_refused_and_left_alone(void **state)
 {
     struct box *b = *state;
-    run_sql(b->path, "CREATE TABLE shopping (item)");
+    file_run(b->path, "CREATE TABLE shopping (item)");
     assert_refused(b, IM_CONFIG, "another program");
-    assert_int_equal(ask(b->path, "SELECT count(*) FROM sqlite_schema"), 1);
-    run_sql(b->path, "DROP TABLE shopping; PRAGMA application_id = 7");
+    assert_int_equal(file_ask(b->path, "SELECT count(*) FROM sqlite_schema"), 1);
+    file_run(b->path, "DROP TABLE shopping; PRAGMA application_id = 7");
     assert_refused(b, IM_CONFIG, "0x00000007");
-    run_sql(b->path, "PRAGMA application_id = 0; PRAGMA user_version = 3");
+    file_run(b->path, "PRAGMA application_id = 0; PRAGMA user_version = 3");
     assert_refused(b, IM_CONFIG, "another program");
 }
 
@@ -288,9 +266,9 @@ static void wrong_log_row_is_found_at_boot(void **state)
 {
     struct box *b = *state;
     fill(b, 3);
-    run_sql(b->path, "UPDATE log SET head = 2");
+    file_run(b->path, "UPDATE log SET head = 2");
     assert_refused(b, IM_STORE_CORRUPT, "log");
-    run_sql(b->path, "DELETE FROM log");
+    file_run(b->path, "DELETE FROM log");
     assert_refused(b, IM_STORE_CORRUPT, "log");
 }
 
@@ -307,13 +285,48 @@ static void read_everything(struct box *b)
         struct im_store_conversations c = op_conversations(users[i], 10);
         box_do(b, &c.op);
         drop_rows(&c);
+        struct im_store_search q = op_search(users[i], NULL, "aa", 10, 2);
+        box_do(b, &q.op);
+        drop_hits(&q);
+        struct im_store_members m = {.op.kind = IM_STORE_MEMBERS, .group = IM_STR("#cats"), .limit = 10};
+        box_do(b, &m.op);
+        free(m.rows);
+        struct im_store_groups g = {.op.kind = IM_STORE_GROUPS, .key = key_of(users[i]), .limit = 10};
+        box_do(b, &g.op);
+        free(g.rows);
+        struct im_store_records r = {.op.kind = IM_STORE_RECORDS, .kind = IM_RECORD_HOOK, .limit = 10};
+        box_do(b, &r.op);
+        free(r.rows);
+        struct im_store_users u = {.op.kind = IM_STORE_USERS, .limit = 10};
+        box_do(b, &u.op);
+        free(u.rows);
         struct im_store_append a = op_append(users[i], "bob", "c", "hi");
         box_do(b, &a.op);
         im_event_drop(&a.earlier);
         im_event_drop(&a.event);
         struct im_store_login l = op_login(users[i], "");
         box_do(b, &l.op);
+        drop_login(&l);
+        try_act(b, ACT(IM_EV_EDIT, users[i], "bob", "new", .ref = i + 1));
+        try_act(b, ACT(IM_EV_MEMBER, users[i], "#cats", .change = IM_CHANGE_LEAVE));
     }
+    struct im_store_sweep sweep = {.op.kind = IM_STORE_SWEEP, .now_ms = ACT_TIME, .retention_count = 5, .limit = 100};
+    box_do(b, &sweep.op);
+}
+
+/* One of everything, beside messages. */
+static void fill_more(struct box *b)
+{
+    box_open(b);
+    create(b, "ann", "#cats", IM_GROUP_PUBLIC);
+    change(b, "bob", "#cats", IM_CHANGE_JOIN, NULL);
+    react(b, "bob", "#cats", say(b, "ann", "#cats", "@bob aa"), "👍");
+    edit(b, "ann", "bob", 2, "aa @bob");
+    erase(b, "cat", "bob", 3);
+    forget(b, "bob", "ann", 1);
+    block(b, "bob", "eve", true, 0);
+    put_record(b, IM_RECORD_HOOK, "k", "ann", "n", "v");
+    box_close(b);
 }
 
 static void flipped_bytes_are_refused_or_survived(void **state)
@@ -324,6 +337,7 @@ static void flipped_bytes_are_refused_or_survived(void **state)
     static char original[1 << 20], copy[1 << 20];
     b->sync_full = false;
     fill(b, 40);
+    fill_more(b);
     FILE *f = fopen(b->path, "rb");
     size_t size = fread(original, 1, sizeof original, f);
     fclose(f);
@@ -352,20 +366,154 @@ static void failed_migration_leaves_everything_as_it_was(void **state)
     struct box *b = *state;
     char sql[100];
     snprintf(sql, sizeof sql, "CREATE TABLE events (x); PRAGMA application_id = %d", IM_APPLICATION_ID);
-    run_sql(b->path, sql);
+    file_run(b->path, sql);
     assert_refused(b, IM_STORE_FAILED, "events");
-    assert_int_equal(ask(b->path, "SELECT count(*) FROM sqlite_schema"), 1);
-    assert_int_equal(ask(b->path, "PRAGMA user_version"), 0);
-    run_sql(b->path, "DROP TABLE events");
+    assert_int_equal(file_ask(b->path, "SELECT count(*) FROM sqlite_schema"), 1);
+    assert_int_equal(file_ask(b->path, "PRAGMA user_version"), 0);
+    file_run(b->path, "DROP TABLE events");
     box_open(b);
     box_send(b, "ann", "bob", "hi");
+}
+
+/* The tables and indexes, without what tells how a column came to be. */
+static char *schema_of(const char *path)
+{
+    return file_list(path,
+                     "SELECT m.name || '.' || c.name || ' ' || c.type || c.\"notnull\" || coalesce(c.dflt_value, '')"
+                     " FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' UNION ALL"
+                     " SELECT name || coalesce(sql, '') FROM sqlite_schema WHERE type = 'index' ORDER BY 1");
+}
+
+static void old_and_new_databases_have_the_same_schema(void **state)
+{
+    struct box *b = *state;
+    box_open(b);
+    box_close(b);
+    char *new = schema_of(b->path);
+    replace_database(b, "", 0);
+    file_make_v1(b->path, 10);
+    box_open(b);
+    box_close(b);
+    char *old = schema_of(b->path);
+    assert_string_equal(old, new);
+    free(old);
+    free(new);
+}
+
+static void version_1_is_migrated_with_all_that_is_in_it(void **state)
+{
+    struct box *b = *state;
+    file_make_v1(b->path, 200);
+    box_open(b);
+    assert_string_equal(b->store->epoch, "00112233445566778899aabbccddeeff");
+    assert_string_equal(conversations(b, "ann"),
+                        "小明 1 -1 p1/0 <小明:今天下午开会吗>; bob 200 r200 p100/0 <bob:old 200>");
+    assert_string_equal(conversations(b, "bob"), "Ann 200 -100 r100 p200/5 <bob:old 200>");
+    assert_string_equal(history(b, "小明", "ann"), "小明:今天下午开会吗");
+    assert_int_equal(box_login(b, "ann", "phone").cursor, 5);
+    assert_int_equal(box_login(b, "ann", "pc").cursor, 5);
+    assert_string_equal(since(b, "ann", 199), "bob:old 200; 小明:今天下午开会吗");
+    struct im_store_stats s = box_stats(b);
+    assert_true(s.events == 201 && s.head == 201 && s.users == 3 && s.conversations == 2 && s.groups == 0);
+    assert_int_equal(try_act(b, ACT(.from = "小明", .to = "ann", .text = "今天下午开会吗", .cid = "c1")), IM_OK);
+    assert_int_equal(box_stats(b).events, 201);
+    box_close(b);
+    file_check(b->path);
+    assert_int_equal(file_ask(b->path, "PRAGMA user_version"), im_schema_version);
+}
+
+static void what_is_old_is_like_what_is_new(void **state)
+{
+    struct box *b = *state;
+    file_make_v1(b->path, 200);
+    box_open(b);
+    assert_int_equal(say(b, "ann", "bob", "new 201"), 201);
+    assert_string_equal(found(b, "bob", "ann", "201"), "Ann/201");
+    assert_string_equal(found(b, "bob", NULL, "\"old 20"), "Ann/200 Ann/20");
+    assert_string_equal(found(b, "ann", NULL, "开会"), "小明/1");
+    assert_int_equal(mark(b, "bob", "ann", 150), 150);
+    assert_string_equal(conversations(b, "bob"), "Ann 201 -51 r150 p201/5 <Ann:new 201>");
+    edit(b, "bob", "ann", 20, "edited");
+    erase(b, "ann", "bob", 199);
+    forget(b, "bob", "ann", 201);
+    react(b, "bob", "ann", 7, "👍");
+    assert_string_equal(found(b, "bob", NULL, "old 20"), "Ann/200");
+    assert_string_equal(found(b, "bob", NULL, "edited"), "Ann/20");
+    struct im_store_sweep all = {.op.kind = IM_STORE_SWEEP, .now_ms = ACT_TIME, .retention_count = 4, .limit = 50};
+    sweep(b, &all);
+    assert_string_equal(history(b, "ann", "bob"), "Ann:new 201");
+    box_close(b);
+    file_check(b->path);
+    assert_int_equal(file_ask(b->path, "SELECT count(*) FROM events WHERE conv = 1"), 4);
+}
+
+static void devices_of_version_1_were_here_when_it_was_migrated(void **state)
+{
+    struct box *b = *state;
+    file_make_v1(b->path, 10);
+    box_open(b);
+    box_close(b);
+    assert_int_equal(file_ask(b->path, "SELECT count(*) FROM cursors WHERE seen > unixepoch() * 1000 - 600000"
+                                       " AND seen <= unixepoch() * 1000"),
+                     1);
+}
+
+static void migration_that_fails_leaves_version_1(void **state)
+{
+    struct box *b = *state;
+    file_make_v1(b->path, 10);
+    file_run(b->path, "CREATE TABLE records (x)");
+    assert_refused(b, IM_STORE_FAILED, "records");
+    assert_int_equal(file_ask(b->path, "PRAGMA user_version"), 1);
+    assert_int_equal(file_ask(b->path, "SELECT count(*) FROM pragma_table_info('events')"), 9);
+    file_run(b->path, "DROP TABLE records");
+    box_open(b);
+    assert_int_equal(box_stats(b).events, 11);
+}
+
+/* Does the file have these bytes anywhere? */
+static bool file_has(const char *path, const char *word)
+{
+    static char bytes[1 << 20];
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    size_t size = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    assert_true(size > 4096 && size < sizeof bytes);
+    return memmem(bytes, size, word, strlen(word)) != NULL;
+}
+
+static void what_was_erased_is_nowhere_in_the_file(void **state)
+{
+    struct box *b = *state;
+    static char big[9000];
+    memset(big, 'x', sizeof big - 1);
+    memcpy(big + 8000, "overflowed", 10);
+    box_open(b);
+    say(b, "ann", "bob", "whispered");
+    edit(b, "ann", "bob", 1, "shouted");
+    say(b, "ann", "bob", big);
+    say(b, "ann", "bob", "forgotten");
+    box_close(b);
+    assert_true(file_has(b->path, "whispered") && file_has(b->path, "shouted"));
+    assert_true(file_has(b->path, "overflowed") && file_has(b->path, "forgotten"));
+    box_open(b);
+    erase(b, "ann", "bob", 1);
+    erase(b, "ann", "bob", 3);
+    say(b, "ann", "bob", "kept");
+    struct im_store_sweep all = {.op.kind = IM_STORE_SWEEP, .now_ms = ACT_TIME, .retention_count = 1, .limit = 50};
+    sweep(b, &all);
+    box_close(b);
+    assert_false(file_has(b->path, "whispered") || file_has(b->path, "shouted"));
+    assert_false(file_has(b->path, "overflowed") || file_has(b->path, "forgotten"));
+    assert_true(file_has(b->path, "kept"));
 }
 
 static void positions_are_not_given_again_after_erasing(void **state)
 {
     struct box *b = *state;
     fill(b, 5);
-    run_sql(b->path, "DELETE FROM events WHERE pos >= 4");
+    file_run(b->path, "DELETE FROM events WHERE pos >= 4");
     box_open(b);
     struct im_event *e = box_append(b, "zoe", "yan", NULL, "hi");
     assert_int_equal(e->msg.pos, 6);
@@ -395,6 +543,12 @@ int main(void)
         T(wrong_log_row_is_found_at_boot),
         T(flipped_bytes_are_refused_or_survived),
         T(failed_migration_leaves_everything_as_it_was),
+        T(old_and_new_databases_have_the_same_schema),
+        T(version_1_is_migrated_with_all_that_is_in_it),
+        T(what_is_old_is_like_what_is_new),
+        T(devices_of_version_1_were_here_when_it_was_migrated),
+        T(migration_that_fails_leaves_version_1),
+        T(what_was_erased_is_nowhere_in_the_file),
         T(positions_are_not_given_again_after_erasing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

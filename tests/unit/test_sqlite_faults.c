@@ -1,4 +1,4 @@
-#include "tests/conform/store_box.h"
+#include "tests/unit/sqlite_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/mem.h"
@@ -104,6 +105,72 @@ static void every_write_of_a_full_batch_is_refused(void **state)
     fault_vfs_clear();
     assert_int_equal(box_stats(b).users, 2);
     assert_history(b, "1");
+}
+
+static void nothing_of_what_a_full_disk_refuses_is_there(void **state)
+{
+    struct box *b = *state;
+    struct im_store_mark row = {.key = key_of("bob"), .peer = key_of("ann"), .seq = 1};
+    struct im_store_marks marks = {.op.kind = IM_STORE_MARKS, .rows = &row, .count = 1};
+    struct im_store_record_put put = {.op.kind = IM_STORE_RECORD_PUT,
+                                      .record = {.kind = IM_RECORD_HOOK, .key = IM_STR("k"), .value = IM_STR("v")}};
+    struct im_store_sweep clear = {.op.kind = IM_STORE_SWEEP, .now_ms = INT64_MAX, .retention_ms = 1, .limit = 10};
+    say(b, "ann", "bob", "1");
+    say(b, "ann", "bob", "2");
+    set_fault(FAULT_WAL_WRITE, SQLITE_FULL, ENOSPC);
+    assert_int_equal(try_act(b, ACT(IM_EV_MEMBER, "ann", "#cats", .change = IM_CHANGE_CREATE)), IM_STORE_FULL);
+    assert_int_equal(try_act(b, ACT(IM_EV_EDIT, "ann", "bob", "new", .ref = 1)), IM_STORE_FULL);
+    assert_int_equal(try_act(b, ACT(IM_EV_DELETE, "ann", "bob", .ref = 2)), IM_STORE_FULL);
+    assert_int_equal(block(b, "bob", "eve", true, 0), IM_STORE_FULL);
+    assert_int_equal(box_do(b, &marks.op), IM_STORE_FULL);
+    assert_int_equal(box_do(b, &put.op), IM_STORE_FULL);
+    assert_int_equal(box_do(b, &clear.op), IM_STORE_FULL);
+    assert_true(clear.erased == 0 && !clear.more);
+    fault_vfs_clear();
+    assert_string_equal(history(b, "bob", "ann"), "ann:1; ann:2");
+    assert_string_equal(conversations(b, "bob"), "ann 2 -2 p2/0 <ann:2>");
+    assert_int_equal(create(b, "bob", "#cats", 0), 1);
+    struct im_store_stats s = box_stats(b);
+    assert_true(s.events == 3 && s.users == 2 && s.groups == 1 && s.head == 3);
+    box_close(b);
+    file_check(b->path);
+    assert_int_equal(file_ask(b->path, "SELECT count(*) FROM records"), 0);
+}
+
+static void those_who_are_known_may_read_on_a_full_disk(void **state)
+{
+    struct box *b = *state;
+    say(b, "ann", "bob", "1");
+    create(b, "bob", "#cats", 0);
+    box_login(b, "bob", "phone");
+    set_fault(FAULT_WAL_WRITE, SQLITE_FULL, ENOSPC);
+    assert_int_equal(try_append(b, NULL, "lost"), IM_STORE_FULL);
+    struct im_store_login login = op_login("bob", "phone");
+    login.ts_ms = ACT_TIME;
+    assert_int_equal(box_do(b, &login.op), IM_OK);
+    assert_int_equal(login.seat_count, 1);
+    drop_login(&login);
+    assert_string_equal(since(b, "bob", 0), "ann:1; bob create=owner");
+}
+
+static void filters_wait_until_there_is_room_for_them(void **state)
+{
+    struct box *b = *state;
+    for (unsigned i = 0; i < 70; i++)
+        box_send(b, "ann", "bob", "hello");
+    box_close(b);
+    file_run(b->path, "INSERT OR REPLACE INTO chores SELECT id FROM filters; DELETE FROM filters");
+    set_fault(FAULT_WAL_WRITE, SQLITE_FULL, ENOSPC);
+    box_open(b);
+    assert_int_equal(try_append(b, NULL, "lost"), IM_STORE_FULL);
+    assert_int_equal(file_ask(b->path, "SELECT count(*) FROM chores"), 1);
+    fault_vfs_clear();
+    assert_int_equal(try_append(b, NULL, "hello"), IM_OK);
+    for (time_t until = time(NULL) + 60; file_ask(b->path, "SELECT count(*) FROM filters") == 0;) {
+        assert_true(time(NULL) < until);
+        usleep(1000);
+    }
+    assert_false(b->store->failed(b->store));
 }
 
 static void quota_counts_as_a_full_disk(void **state)
@@ -248,14 +315,6 @@ static void reader_that_does_not_let_go_stops_nobody(void **state)
     free(text);
 }
 
-static void run_sql(const char *path, const char *text)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
 static void one_bad_operation_costs_the_others_nothing(void **state)
 {
     enum { N = 30 };
@@ -264,9 +323,8 @@ static void one_bad_operation_costs_the_others_nothing(void **state)
     box_send(b, "ann", "bob", "1");
     box_send(b, "cat", "bob", "2");
     /* An event where the next of ann and bob would go. */
-    run_sql(b->path,
-            "INSERT INTO events VALUES (1000, (SELECT conv FROM events WHERE pos = 1), 2, 0, 1, 0, NULL, NULL, "
-            "'stray')");
+    file_run(b->path, "INSERT INTO events (pos, conv, seq, type, sender, ts, body)"
+                      " VALUES (1000, (SELECT conv FROM events WHERE pos = 1), 2, 0, 1, 0, 'stray')");
     for (unsigned i = 0; i < N; i++) {
         ops[i] = op_append(i % 10 == 5 ? "ann" : "cat", "bob", NULL, "hi");
         box_submit(b, &ops[i].op);
@@ -357,6 +415,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(full_disk_refuses_and_recovers_by_itself),
         T(every_write_of_a_full_batch_is_refused),
+        T(nothing_of_what_a_full_disk_refuses_is_there),
+        T(those_who_are_known_may_read_on_a_full_disk),
+        T(filters_wait_until_there_is_room_for_them),
         T(quota_counts_as_a_full_disk),
         T(failed_sync_is_never_tried_again_until_boot),
         T(sync_that_finds_the_disk_full_fails_too),

@@ -72,17 +72,26 @@ static inline void world_time(struct world *w, uint64_t ms)
     im_core_tick(w->core);
 }
 
-static inline int world_new(void **state)
+/* `options` has what the world does not set itself. */
+static inline struct world *world_make(struct im_core_options options)
 {
     struct world *w = im_zalloc(sizeof *w);
-    struct im_store_options options = {.epoch_seed = {0xab}, .wake = world_wake};
+    struct im_store_options store = {.epoch_seed = {0xab}, .wake = world_wake};
     struct im_error error;
     w->config = im_config_new();
-    assert_int_equal(im_store_memory_open(&options, &w->store, &error), IM_OK);
-    w->core = im_core_new(&(struct im_core_options){
-        .config = w->config, .store = w->store, .counters = &w->counters, .hash_key = {1, 2, 3}});
+    assert_int_equal(im_store_memory_open(&store, &w->store, &error), IM_OK);
+    options.config = w->config;
+    options.store = w->store;
+    options.counters = &w->counters;
+    memcpy(options.hash_key, (uint8_t[IM_HASH_KEY_BYTES]){1, 2, 3}, sizeof options.hash_key);
+    w->core = im_core_new(&options);
     world_time(w, 1);
-    *state = w;
+    return w;
+}
+
+static inline int world_new(void **state)
+{
+    *state = world_make((struct im_core_options){0});
     return 0;
 }
 
@@ -99,6 +108,8 @@ static inline int world_free(void **state)
     return 0;
 }
 
+#define world_test(name) cmocka_unit_test_setup_teardown(name, world_new, world_free)
+
 static inline void wire_open(struct world *w, struct wire *x, const struct im_dialect *dialect)
 {
     *x = (struct wire){.world = w};
@@ -114,7 +125,7 @@ static inline void wire_close_now(struct wire *x)
     while (x->world->store->ops->drain(x->world->store) > 0)
         ;
     im_out_clear(&x->out);
-    free(x->link.target);
+    im_link_clear(&x->link);
     free(x->line);
 }
 

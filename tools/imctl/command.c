@@ -1,5 +1,6 @@
 #include "tools/imctl/command.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -7,6 +8,7 @@
 #include "core/bytes.h"
 #include "core/suggest.h"
 #include "tools/imctl/client.h"
+#include "tools/imctl/secret.h"
 
 /* A command's name has so many words at most. */
 #define WORDS_MAX 3
@@ -97,11 +99,21 @@ static const json_t *find_arg(const json_t *args, const char *name, size_t len)
     return NULL;
 }
 
+static bool is_secret(const json_t *arg)
+{
+    const char *type = json_string_value(json_object_get(arg, "type"));
+    return type && strcmp(type, "secret") == 0;
+}
+
 static int set_value(json_t *params, const json_t *arg, const char *value)
 {
     const char *type = json_string_value(json_object_get(arg, "type"));
     uint64_t n;
     json_t *json;
+    if (is_secret(arg)) {
+        complain("%s is asked for, or read from standard input: on a command line others could see it.", name_of(arg));
+        return EX_USAGE;
+    }
     if (!type || strcmp(type, "uint") != 0) {
         json = json_string(value);
     } else if (!im_str_u64(im_str(value), &n) || n > INT64_MAX) {
@@ -138,13 +150,34 @@ static int read_args(const json_t *command, char **words, int count, json_t *par
     return status;
 }
 
+/* Asks for what must not stand on a command line. */
+static int read_secrets(const json_t *command, json_t *params)
+{
+    const json_t *arg;
+    size_t i;
+    json_array_foreach(json_object_get(command, "args"), i, arg)
+    {
+        char secret[2048];
+        if (!is_secret(arg))
+            continue;
+        int status = secret_read(name_of(arg), secret, sizeof secret);
+        if (status == EX_OK)
+            status = json_object_set_new(params, name_of(arg), json_string(secret)) == 0 ? EX_OK : EX_DATAERR;
+        explicit_bzero(secret, sizeof secret);
+        if (status != EX_OK)
+            return status;
+    }
+    return EX_OK;
+}
+
 static int check_required(const json_t *command, const json_t *params)
 {
     const json_t *arg;
     size_t i;
     json_array_foreach(json_object_get(command, "args"), i, arg)
     {
-        if (json_is_true(json_object_get(arg, "required")) && !json_object_get(params, name_of(arg))) {
+        if (json_is_true(json_object_get(arg, "required")) && !is_secret(arg) &&
+            !json_object_get(params, name_of(arg))) {
             complain("%s needs %s; see: imctl help %s", name_of(command), name_of(arg), name_of(command));
             return EX_USAGE;
         }
@@ -181,6 +214,8 @@ int command_match(const json_t *table, char **words, int count, const json_t **c
         status = read_args(*command, words + used, count - used, *params);
     if (status == EX_OK)
         status = check_required(*command, *params);
+    if (status == EX_OK)
+        status = read_secrets(*command, *params);
     if (status != EX_OK) {
         json_decref(*params);
         *params = NULL;

@@ -200,6 +200,9 @@ static void on_ready(void *arg, struct im_stream *stream)
 
 /* Opening. */
 
+const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands, imd_user_commands, imd_token_commands,
+                                                         imd_group_commands, imd_hook_commands, NULL};
+
 static enum im_reason give_to_group(const char *path, const char *group_name, struct im_error *error)
 {
     if (!group_name)
@@ -237,7 +240,7 @@ enum im_reason imd_admin_open(struct imd *imd, struct imd_admin **out, struct im
     const struct im_config *config = imd->config;
     struct imd_admin *admin = im_zalloc(sizeof *admin);
     admin->imd = imd;
-    admin->rpc = (struct im_rpc){imd_admin_commands, imd};
+    admin->rpc = (struct im_rpc){imd_admin_tables, imd};
     admin->all = (struct socket){.admin = admin, .may_write = true};
     admin->read_only = (struct socket){.admin = admin};
     *out = admin;

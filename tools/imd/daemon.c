@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sodium/randombytes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -17,6 +18,8 @@
 #include "core/mem.h"
 #include "stores/stores.h"
 #include "tools/imd/admin.h"
+#include "tools/imd/hooks.h"
+#include "tools/imd/keys.h"
 #include "tools/imd/notify.h"
 #include "transports/gate.h"
 #include "transports/listener.h"
@@ -85,6 +88,7 @@ static void drain_store(struct imd *imd)
 {
     imd_clock(imd);
     imd->store->ops->drain(imd->store);
+    imd_hasher_drain(imd->hasher);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
@@ -164,13 +168,40 @@ static void raise_descriptors(struct imd *imd)
         IM_LOG(imd->log, IM_LOG_WARN, "imd", "descriptor limit stays", IM_KS("problem", strerror(errno)));
 }
 
+static void random_bytes(void *arg, void *out, size_t len)
+{
+    (void)arg;
+    randombytes_buf(out, len);
+}
+
+/* What logging in needs from outside. */
+static enum im_reason prepare_logins(struct imd *imd, struct im_error *error)
+{
+    struct im_error why = {0};
+    enum im_reason r = imd_keys_load(imd->config, ".", &imd->keys, &why);
+    if (r != IM_OK)
+        return im_fail(error, r, "auth.jwt_keys: %.200s", why.detail);
+    if ((r = imd_unix_users_load(imd->config, &imd->unix_users, &why)) != IM_OK)
+        return im_fail(error, r, "auth.unix_users: %.200s", why.detail);
+    imd->hasher = imd_hasher_new(imd->config, wake_loop, imd, error);
+    return imd->hasher ? IM_OK : error->reason;
+}
+
 static enum im_reason make_core(struct imd *imd, struct im_error *error)
 {
+    enum im_reason reason = prepare_logins(imd, error);
+    if (reason != IM_OK)
+        return reason;
     struct im_core_options options = {
         .config = imd->config,
         .store = imd->store,
         .counters = &imd->counters,
         .log = imd->log,
+        .hasher = imd_hasher_core(imd->hasher),
+        .keys = &imd->keys,
+        .random = random_bytes,
+        .unix_user = imd_unix_user,
+        .unix_user_arg = &imd->unix_users,
     };
     if (getrandom(options.hash_key, sizeof options.hash_key, 0) != sizeof options.hash_key)
         return im_fail(error, IM_SYSTEM, "no random numbers: %s", strerror(errno));
@@ -248,6 +279,7 @@ static enum im_reason start(struct imd *imd, struct im_error *error)
     start_service(imd, &imd->admin_service, imd->config->admin_connections);
     start_service(imd, &imd->metrics_service, 64);
     imd_pages_init(imd);
+    imd->hooks = imd_hooks_open(imd);
     enum im_reason r = imd_admin_open(imd, &imd->admin, error);
     if (r == IM_OK)
         r = listen_metrics(imd, error);
@@ -289,6 +321,7 @@ void imd_shutdown(struct imd *imd, const char *why)
     set_state(imd, IMD_DRAINING);
     close_client_listeners(imd);
     imd_clock(imd);
+    imd_hooks_stop(imd->hooks);
     im_core_drain(imd->core, imd->config->spread_ms);
     evtimer_add(imd->deadline, &deadline);
 }
@@ -398,7 +431,8 @@ static void add_events(struct imd *imd)
 static bool busy(struct imd *imd)
 {
     return im_streams_count(&imd->env) > 0 || im_streams_count(&imd->admin_service.env) > 0 ||
-           im_streams_count(&imd->metrics_service.env) > 0 || !im_core_idle(imd->core) || imd->stats_pending;
+           im_streams_count(&imd->metrics_service.env) > 0 || !im_core_idle(imd->core) || imd->stats_pending ||
+           imd->jobs > 0 || imd_hooks_busy(imd->hooks);
 }
 
 /* Closes whoever is left, and lets the loop turn until nothing refers to anything. False: the store did not answer. */
@@ -440,15 +474,20 @@ static void stop(struct imd *imd)
     close_client_listeners(imd);
     imd_admin_close(imd->admin);
     im_listener_close(&imd->metrics_listener);
+    imd_hooks_stop(imd->hooks);
     bool settled = !imd->core || settle(imd);
     if (!settled)
         IM_LOG(imd->log, IM_LOG_ERROR, "imd", "the store does not answer; stopping without it");
     if (imd->store)
         imd->store->ops->close(&imd->store);
+    imd_hasher_free(&imd->hasher);
     if (!settled)
         return;
     imd_admin_free(&imd->admin);
+    imd_hooks_free(&imd->hooks);
     im_core_free(&imd->core);
+    imd_keys_clear(&imd->keys);
+    imd_unix_users_clear(&imd->unix_users);
     free_env(&imd->env);
     free_env(&imd->admin_service.env);
     free_env(&imd->metrics_service.env);
@@ -475,7 +514,7 @@ static void tell_ready(struct imd *imd)
     put_listeners(imd, &listeners);
     if (geteuid() == 0)
         IM_LOG(imd->log, IM_LOG_WARN, "imd", "running as root; give imd a user of its own");
-    if (config->public_open)
+    if (config->public_open && config->auth_mode == IM_AUTH_OPEN)
         IM_LOG(imd->log, IM_LOG_WARN, "imd", "public_open: anybody who reaches a listener can be anybody");
     IM_LOG(imd->log, IM_LOG_INFO, "imd", "ready", IM_KS("version", PACKAGE_VERSION), IM_KN("pid", getpid()),
            IM_KS("config", imd->config_path ? imd->config_path : "built-in defaults"),

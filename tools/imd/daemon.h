@@ -3,7 +3,10 @@
 
 #include "core/bytes.h"
 #include "core/core.h"
+#include "core/jwt.h"
+#include "tools/imd/hasher.h"
 #include "tools/imd/log.h"
+#include "tools/imd/unix_users.h"
 #include "transports/transports.h"
 
 /* The running server: everything that main() put together. One thread, one loop.
@@ -15,6 +18,7 @@ enum imd_state { IMD_STARTING, IMD_RUNNING, IMD_DRAINING, IMD_STOPPING };
 
 struct imd;
 struct imd_admin;
+struct imd_hooks;
 
 /* A way in that is not for clients (admin, metrics): its own caps and counters, so that neither can crowd the other
  * out, and clients' figures stay clients'. */
@@ -46,6 +50,9 @@ struct imd {
     struct event_base *base;
     struct im_counters counters;
     struct im_store *store;
+    struct imd_hasher *hasher;
+    struct im_keys keys;
+    struct imd_unix_users unix_users;
     struct im_core *core;
     struct im_transport_env env; /* the clients' */
     struct imd_listener *listeners;
@@ -56,6 +63,8 @@ struct imd {
     struct im_http_route *routes, *metrics_routes;
     struct imd_service admin_service;
     struct imd_admin *admin;
+    struct imd_hooks *hooks;
+    size_t jobs; /* admin commands under way; tools/imd/job.h */
     uint64_t admin_requests, admin_refused;
 
     int wake_fd;

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "tools/imd/keys.h"
+#include "tools/imd/unix_users.h"
 #include "transports/tls.h"
 
 struct check {
@@ -83,6 +85,21 @@ static void check_group(struct check *c)
     found(c, IM_CONFIG, "admin.group", problem);
 }
 
+static void check_logins(struct check *c)
+{
+    struct im_error error;
+    struct im_keys keys;
+    struct imd_unix_users users;
+    if (c->base && imd_keys_load(c->config, c->base, &keys, &error) != IM_OK)
+        found(c, IM_CONFIG, "auth.jwt_keys", error.detail);
+    else if (c->base)
+        imd_keys_clear(&keys);
+    if (imd_unix_users_load(c->config, &users, &error) != IM_OK)
+        found(c, IM_CONFIG, "auth.unix_users", error.detail);
+    else
+        imd_unix_users_clear(&users);
+}
+
 /* The problem names the key within tls first: "tls.cert: …". */
 static void report_tls(struct check *c, size_t i, enum im_reason reason, const char *problem)
 {
@@ -120,6 +137,7 @@ enum im_reason imd_outside_check(const struct im_config *config, const struct im
         check_data_dir(&c);
     check_log_file(&c);
     check_group(&c);
+    check_logins(&c);
     for (size_t i = 0; i < config->listen_count; i++)
         check_certificate(&c, i);
     return c.first;

@@ -4,6 +4,7 @@
 #include "tools/imd/admin.h"
 #include "tools/imd/config_file.h"
 #include "tools/imd/daemon.h"
+#include "tools/imd/hooks.h"
 #include "tools/imd/outside.h"
 
 /* Everything that can fail happens before anything changes: reading, then the certificates, then the log file. */
@@ -90,8 +91,10 @@ static void adopt(struct imd *imd, struct im_config *config)
     imd->config = config;
     imd->env.config = config;
     im_core_configure(imd->core, config);
+    imd_hasher_configure(imd->hasher, config);
     imd_service_configure(&imd->metrics_service, config, imd->metrics_service.config->connections);
     imd_service_configure(&imd->admin_service, config, config->admin_connections);
+    imd_hooks_configure(imd->hooks, config);
     im_config_free(&old);
 }
 

@@ -114,7 +114,7 @@ static bool check_arg(const struct im_rpc_arg *arg, const json_t *value, char pr
     struct im_str text = {json_string_value(value), json_string_length(value)};
     if (arg->type == IM_RPC_UINT && !(json_is_integer(value) && json_integer_value(value) >= 0))
         snprintf(problem, 200, "%s must be a whole number", arg->name);
-    else if (arg->type == IM_RPC_STRING && !json_is_string(value))
+    else if (arg->type != IM_RPC_UINT && !json_is_string(value))
         snprintf(problem, 200, "%s must be a string", arg->name);
     else if (arg->choices && !is_choice(arg->choices, text))
         snprintf(problem, 200, "%s must be one of %s, not \"%.60s\"", arg->name, arg->choices, text.p);
@@ -180,9 +180,18 @@ static bool read_args(const struct im_rpc_command *command, json_t *params, json
 
 /* Requests. */
 
+const struct im_rpc_command *im_rpc_next(const struct im_rpc *rpc, struct im_rpc_place *at)
+{
+    const struct im_rpc_command *table;
+    while ((table = rpc->tables[at->table]) && !table[at->row].name)
+        *at = (struct im_rpc_place){.table = at->table + 1};
+    return table ? &table[at->row++] : NULL;
+}
+
 const struct im_rpc_command *im_rpc_find(const struct im_rpc *rpc, struct im_str name)
 {
-    for (const struct im_rpc_command *c = rpc->commands; c->name; c++)
+    struct im_rpc_place at = {0};
+    for (const struct im_rpc_command *c; (c = im_rpc_next(rpc, &at));)
         if (im_str_eq(im_str(c->name), name))
             return c;
     return NULL;
@@ -239,7 +248,8 @@ static void parse_request(struct request *q, struct im_str line)
 static void unknown_command(const struct im_rpc *rpc, struct request *q)
 {
     struct im_suggest near = {.word = q->method};
-    for (const struct im_rpc_command *c = rpc->commands; c->name; c++)
+    struct im_rpc_place at = {0};
+    for (const struct im_rpc_command *c; (c = im_rpc_next(rpc, &at));)
         im_suggest_offer(&near, im_str(c->name));
     struct im_str best = im_suggest_best(&near);
     bad(q, METHOD_NOT_FOUND, "unknown_command", NULL);

@@ -6,13 +6,14 @@
 #include "core/bytes.h"
 #include "core/reason.h"
 
-/* JSON-RPC 2.0 over a table of commands: one request per line in, one response per line out. Parameters by name or by
+/* JSON-RPC 2.0 over tables of commands: one request per line in, one response per line out. Parameters by name or by
  * position; batches are not accepted. This part does no I/O. */
 
 enum im_rpc_access { IM_RPC_READ, IM_RPC_WRITE };
-enum im_rpc_type { IM_RPC_STRING, IM_RPC_UINT };
+/* SECRET: a string that imctl asks for; never a word on its command line. */
+enum im_rpc_type { IM_RPC_STRING, IM_RPC_UINT, IM_RPC_SECRET };
 
-#define IM_RPC_ARGS_MAX 3
+#define IM_RPC_ARGS_MAX 8
 
 struct im_rpc_arg {
     const char *name; /* NULL ends the list */
@@ -39,9 +40,14 @@ struct im_rpc_command {
 };
 
 struct im_rpc {
-    const struct im_rpc_command *commands; /* ends with name NULL */
+    const struct im_rpc_command *const *tables; /* each ends with name NULL, and the list of them with NULL */
     void *host;
 };
+/* Walks all commands: *at starts as {0}; NULL at the end. */
+struct im_rpc_place {
+    size_t table, row;
+};
+const struct im_rpc_command *im_rpc_next(const struct im_rpc *, struct im_rpc_place *at);
 
 /* Who asks. */
 struct im_rpc_peer {
@@ -79,7 +85,7 @@ bool im_rpc_uint(const struct im_rpc_call *, const char *name, uint64_t *out);
 
 /* NULL if there is none. */
 const struct im_rpc_command *im_rpc_find(const struct im_rpc *, struct im_str name);
-/* The table as JSON; a new reference. */
+/* The tables as JSON; a new reference. */
 json_t *im_rpc_describe(const struct im_rpc *);
 /* Help as text: all commands, or one. */
 void im_rpc_help(const struct im_rpc *, const struct im_rpc_command *, struct im_out *);

@@ -8,8 +8,10 @@
 static json_t *describe_arg(const struct im_rpc_arg *arg)
 {
     return json_pack("{s:s, s:s, s:b, s:s*, s:s}", "name", arg->name, "type",
-                     arg->type == IM_RPC_UINT ? "uint" : "string", "required", (int)arg->required, "choices",
-                     arg->choices, "help", arg->help);
+                     arg->type == IM_RPC_UINT     ? "uint"
+                     : arg->type == IM_RPC_SECRET ? "secret"
+                                                  : "string",
+                     "required", (int)arg->required, "choices", arg->choices, "help", arg->help);
 }
 
 static json_t *describe_command(const struct im_rpc_command *command)
@@ -25,7 +27,8 @@ static json_t *describe_command(const struct im_rpc_command *command)
 json_t *im_rpc_describe(const struct im_rpc *rpc)
 {
     json_t *list = json_array();
-    for (const struct im_rpc_command *c = rpc->commands; c->name; c++)
+    struct im_rpc_place at = {0};
+    for (const struct im_rpc_command *c; (c = im_rpc_next(rpc, &at));)
         json_array_append_new(list, describe_command(c));
     return list;
 }
@@ -74,8 +77,9 @@ static struct im_str summary(const char *help)
 
 static void help_all(const struct im_rpc *rpc, struct im_out *out)
 {
+    struct im_rpc_place at = {0};
     im_out_str(out, "Commands:\n");
-    for (const struct im_rpc_command *c = rpc->commands; c->name; c++) {
+    for (const struct im_rpc_command *c; (c = im_rpc_next(rpc, &at));) {
         im_out_str(out, "  ");
         size_t width = put_usage(c, out);
         im_out_printf(out, "%*s  ", width < USAGE_WIDTH ? (int)(USAGE_WIDTH - width) : 0, "");

@@ -1,19 +1,30 @@
 import { Client, Disconnected, Refused } from './protocol/client.js';
-import { recall, remember } from './state/local.js';
+import { Account } from './session/account.js';
+import { Acks } from './session/acks.js';
+import { Changes } from './session/changes.js';
+import { Delivery } from './session/delivery.js';
+import { History } from './session/history.js';
+import { Members } from './session/members.js';
+import { Profiles } from './session/profiles.js';
+import { Typing } from './session/typing.js';
+import { Watch } from './session/watch.js';
 import { Chat } from './state/chat.js';
+import { recall, remember } from './state/local.js';
 import { Marks } from './state/marks.js';
 import { Outbox } from './state/outbox.js';
+import { isMember } from './state/rights.js';
 import { Emitter } from './util/emitter.js';
+import { deviceName } from './util/device.js';
 import { byteLength, key, randomId, sendable } from './util/text.js';
 
-const PAGE = 50;
-const ACK_MS = 200;
-const RETRY_MS = 1000;
-const FRAME_SPARE = 64; // op, id and braces around a message
+const FRAME_SPARE = 96; // op, id, reply and braces around a message
+const READ_MS = 300;
+const INFO_MS = 400;
+const SEEN_MS = 1000; // after somebody went, the server knows when that was
 
 function deviceOf(user) {
     const name = `device:${user}`;
-    const device = recall(name) ?? `web-${randomId(8)}`;
+    const device = recall(name) ?? deviceName(navigator.userAgent, randomId(4));
     remember(name, device);
     return device;
 }
@@ -21,77 +32,149 @@ function deviceOf(user) {
 /* One user on this page: ties the connection, what is known, and what waits to be sent. Emits `status` (as the client),
  * `open` (another conversation is shown), `notice` (a text), and what Chat emits through `chat`. */
 export class Session extends Emitter {
-    peer = null; // the conversation shown
+    peer = null;    // the conversation shown
+    looking = null; // the user whose card is shown
 
     #key;
     #marks;
     #outbox;
-    #pumping = false;
-    #ackPos = null;
-    #ackTimer = 0;
-    #watched = '';
+    #delivery;
+    #history;
+    #watch;
+    #reads = new Map(); // conversations whose read mark the server does not know yet
+    #readTimer = 0;
+    #infoTimer = 0;
     #offs = [];
 
-    constructor({ user, url, lang }) {
+    // credentials: { user, password?, invite?, register?, token? }
+    constructor({ url, lang, ...credentials }) {
         super();
-        this.#key = key(user);
+        this.#key = key(credentials.user);
         this.#marks = new Marks(this.#key);
         this.#outbox = new Outbox(this.#key);
-        this.chat = new Chat(user, this.#marks);
+        this.account = new Account(credentials);
+        this.chat = new Chat(credentials.user, this.#marks);
         for (const entry of this.#outbox.entries) this.chat.addPending(entry);
-        this.client = new Client({ url, user, lang, device: deviceOf(this.#key), agent: 'imd-web' });
+        for (const row of recall(`invited:${this.#key}`, [])) this.chat.invited(row);
+        this.client = new Client({
+            url, lang, device: deviceOf(this.#key), agent: 'imd-web', login: () => this.account.login(), refused: error => this.account.refused(error.reason),
+        });
+        this.acks = new Acks(this.client);
+        this.changes = new Changes(this);
+        this.members = new Members(this);
+        this.profiles = new Profiles(this);
+        this.typing = new Typing(this.client);
+        this.#delivery = new Delivery(this, this.#outbox);
+        this.#history = new History(this);
+        this.#watch = new Watch(this);
         this.client.on('status', status => this.emit('status', status));
         this.client.on('online', answer => this.#online(answer));
         this.client.on('event', event => this.#event(event));
-        this.chat.on('change', () => this.#watch());
+        this.chat.on('change', () => this.#watch.update());
+        this.chat.on('member', event => this.#member(event));
     }
 
     get me() {
         return this.chat.me;
     }
 
-    // 'online', 'offline', or undefined: not known, as nothing is while there is no connection.
+    get conv() {
+        return this.peer === null ? null : this.chat.conversation(this.peer);
+    }
+
+    // { state, text } of a user, { online } of a group; undefined: not known, as nothing is while there is no connection.
     presence(id) {
-        return this.client.online ? this.chat.presence(id) : undefined;
+        return this.client.online ? this.chat.people.presence(id) : undefined;
     }
 
     start() {
         const wake = () => document.visibilityState === 'visible' && this.client.wake();
-        for (const [target, name] of [[window, 'online'], [document, 'visibilitychange'], [window, 'pageshow']]) {
-            target.addEventListener(name, wake);
-            this.#offs.push(() => target.removeEventListener(name, wake));
+        const settle = () => this.#settle();
+        for (const [target, name, f] of [[window, 'online', wake], [document, 'visibilitychange', wake], [window, 'pageshow', wake], [window, 'pagehide', settle]]) {
+            target.addEventListener(name, f);
+            this.#offs.push(() => target.removeEventListener(name, f));
         }
         this.client.start();
     }
 
-    stop() {
-        clearTimeout(this.#ackTimer);
-        this.#sendAck();
-        this.client.stop();
+    // signOut: this browser shall have to log in again.
+    stop({ signOut = false } = {}) {
+        this.#settle();
+        if (signOut) this.account.forget();
+        this.client.stop({ forget: signOut });
+        this.chat.people.close();
+        clearTimeout(this.#infoTimer);
         this.#offs.forEach(off => off());
     }
 
-    // Shows a conversation.
+    // Tells the server what it has not been told yet.
+    #settle() {
+        this.#sendReads();
+        this.acks.flush();
+    }
+
+    // Resolves when there is a connection.
+    online() {
+        if (this.client.online) return Promise.resolve();
+        return new Promise(resolve => {
+            const off = this.client.on('online', () => {
+                off();
+                resolve();
+            });
+        });
+    }
+
+    // The answer, or null: then the user has been told why, unless that is of no interest.
+    async ask(op, fields = {}, quietly = false) {
+        try {
+            return await this.client.request(op, fields);
+        } catch (error) {
+            this.#report(error, quietly);
+            return null;
+        }
+    }
+
+    // Does something that may be refused; the user is told then. Returns whether it was done.
+    async attempt(doing) {
+        try {
+            await doing;
+            return true;
+        } catch (error) {
+            this.#report(error, false);
+            return false;
+        }
+    }
+
+    // Shows a conversation, or none (null).
     open(id) {
         if (this.peer !== null && !this.isOpen(id)) this.chat.rest(this.peer);
         this.peer = id;
-        this.#watch();
+        const { conv } = this;
+        if (conv?.unread > 0) conv.divider = conv.read;
+        this.#watch.update();
         this.emit('open', id);
-        this.#loadNewest();
+        if (conv) this.#read(conv);
     }
 
     isOpen(id) {
-        return this.peer !== null && this.chat.conversation(id) === this.chat.conversation(this.peer);
+        return this.peer !== null && id !== null && this.chat.conversation(id) === this.conv;
     }
 
-    // Returns false if the text cannot be sent as it is.
-    send(text) {
+    look(id) {
+        this.looking = id;
+        if (id !== null) this.profiles.want(id, true);
+        this.#watch.update();
+    }
+
+    // Returns false if the text cannot be sent as it is. reply: the seq of the message that it answers.
+    send(text, reply) {
         const clean = sendable(text);
         if (clean.trim() === '' || this.tooLong(clean)) return false;
-        const entry = this.#outbox.add(this.peer, clean);
+        const entry = this.#outbox.add(this.peer, clean, reply);
         if (entry === null) return false;
-        this.chat.addPending(entry);
-        this.#pump();
+        this.typing.sent();
+        this.chat.addPending({ ...entry, mentions: this.members.named(this.conv, clean) });
+        this.#delivery.pump();
         return true;
     }
 
@@ -105,7 +188,7 @@ export class Session extends Emitter {
         if (!entry) return;
         this.#outbox.retry(cid);
         this.chat.retry(entry);
-        this.#pump();
+        this.#delivery.pump();
     }
 
     discard(cid) {
@@ -115,10 +198,30 @@ export class Session extends Emitter {
         this.chat.discard(entry);
     }
 
-    // Reads older messages of the conversation shown.
-    async loadOlder() {
-        const conv = this.chat.conversation(this.peer);
-        if (conv.loaded && conv.more) await this.#load(conv, { before: conv.messages[0]?.seq ?? conv.lastSeq + 1 });
+    loadOlder() {
+        return this.conv && this.#history.older(this.conv);
+    }
+
+    loadNewer() {
+        return this.conv && this.#history.newer(this.conv);
+    }
+
+    // Makes sure that a message of the conversation on show is there to be seen. Returns whether it is.
+    async reach(seq) {
+        const { conv } = this;
+        if (seq <= this.chat.clearedAt(conv)) this.chat.unclear(conv.id);
+        if (!conv.find(seq)) await this.#history.around(conv, seq);
+        return conv.find(seq) !== undefined;
+    }
+
+    async toNewest() {
+        const { conv } = this;
+        conv.leaveWindow();
+        await this.#history.newest(conv);
+    }
+
+    quote(conv, seq) {
+        return this.#history.quote(conv, seq);
     }
 
     async unclear() {
@@ -126,53 +229,111 @@ export class Session extends Emitter {
         await this.loadOlder();
     }
 
-    async #loadNewest() {
-        const conv = this.chat.conversation(this.peer);
-        if (!conv.loaded) await this.#load(conv, {});
+    // The user has everything in sight.
+    markRead() {
+        if (this.conv && this.chat.markRead(this.peer)) {
+            this.#reads.set(this.conv.key, this.conv);
+            this.#readTimer ||= setTimeout(() => this.#sendReads(), READ_MS);
+        }
     }
 
-    async #load(conv, where) {
-        if (conv.loading || !this.client.online) return;
-        conv.loading = true;
-        this.chat.emit('change', conv.key);
-        const limit = Math.min(PAGE, this.client.limits.history ?? PAGE);
+    // How the group is now. Returns whether there is one that the user may know of.
+    async groupInfo(conv) {
         try {
-            const answer = await this.client.request('history', { conv: conv.id, limit, ...where });
-            conv.loading = false;
-            this.chat.addHistory(conv.id, answer.messages, answer.more, !where.before);
+            const { role, topic, members, online, public: open, history, conv: id } = await this.client.request('group', { do: 'info', conv: conv.id });
+            this.chat.setGroup(conv, { id, role, topic, members, settings: { public: open, history } });
+            if (online !== undefined) this.chat.setPresence({ conv: conv.id, online });
+            return true;
         } catch (error) {
-            conv.loading = false;
-            this.chat.emit('change', conv.key);
-            this.#report(error);
+            if (!(error instanceof Refused)) return true;
+            this.chat.setGroup(conv, { role: 'none', missing: true });
+            this.#keepInvitations();
+            return false;
         }
+    }
+
+    // The server tells of an invitation once; it is kept until it is answered.
+    #keepInvitations() {
+        remember(`invited:${this.#key}`, this.chat.invitations);
+    }
+
+    // Blocks a user, or lifts that.
+    async block(user, on) {
+        if (await this.ask('block', { user, on })) this.chat.people.setBlock(user, on);
+    }
+
+    // What the user wants others to see: { state, text }.
+    get ownStatus() {
+        return recall(`status:${this.#key}`, null) ?? { state: 'online', text: '' };
+    }
+
+    async setStatus(status) {
+        const answer = await this.ask('presence', status);
+        if (answer === null) return;
+        remember(`status:${this.#key}`, status);
+        this.chat.emit('change');
+    }
+
+    #sendReads() {
+        clearTimeout(this.#readTimer);
+        this.#readTimer = 0;
+        if (!this.client.online) return;
+        for (const conv of this.#reads.values()) if (conv.read > 0) this.client.request('read', { conv: conv.id, seq: conv.read }).catch(() => {});
+        this.#reads.clear();
+    }
+
+    // What there is to know of the conversation on show.
+    async #read(conv) {
+        if (!this.client.online) return;
+        if (conv.group) {
+            const known = isMember(conv.role);
+            const there = this.groupInfo(conv);
+            if (!known && (!await there || !isMember(conv.role))) return;
+            this.members.load(conv);
+        } else this.profiles.want(conv.id, true);
+        await this.#history.newest(conv);
     }
 
     #online({ hello, login }) {
+        this.account.accepted(login);
         this.chat.me = login.user;
         if (!this.#marks.setEpoch(hello.epoch)) this.chat.forget();
-        this.#watched = '';
-        this.#pump();
+        this.#watch.reset();
+        this.#delivery.pump();
         this.#refresh();
     }
 
+    // The list comes first: it tells up to where the pages that are read next show everything.
     async #refresh() {
-        this.#loadNewest();
-        try {
-            const answer = await this.client.request('conversations');
-            this.chat.setConversations(answer.conversations);
-            this.#watch();
-        } catch (error) {
-            this.#report(error);
-        }
+        const answer = await this.ask('conversations');
+        if (answer) this.chat.setConversations(answer.conversations);
+        this.#watch.update();
+        this.#sendReads();
+        if (this.conv) this.#read(this.conv);
+        this.profiles.want(this.me);
+        this.profiles.pump();
+        const blocked = await this.ask('block', {}, true);
+        if (blocked?.users) this.chat.people.setBlocked(blocked.users);
+        const { state, text } = this.ownStatus;
+        if (state !== 'online' || text) await this.ask('presence', { state, text }, true);
     }
 
     #event(event) {
-        if (event.op === 'msg') this.chat.receive(event);
-        else if (event.op === 'presence') this.chat.setPresence(event.user, event.state);
-        else if (event.op === 'notice') this.emit('notice', event.text);
-        else if (event.op === 'err') this.emit('notice', event.text);
+        const { chat } = this;
+        if (event.op === 'msg' || event.op === 'member') chat.receive(event);
+        else if (event.op === 'edit' || event.op === 'delete' || event.op === 'react') chat.change(event);
+        else if (event.op === 'receipt') chat.receipt(event);
+        else if (event.op === 'typing') chat.people.setTyping(chat.conversation(event.conv).key, event.user, event.on ? event.for : 0);
+        else if (event.op === 'presence') this.#presence(event);
+        else if (event.op === 'notice' || event.op === 'err') this.emit('notice', event.text);
         else if (event.op === 'reset') this.#reset();
-        if (event.pos !== undefined && event.op !== 'ok') this.#ack(event.pos);
+        if (event.pos !== undefined && event.op !== 'ok') this.acks.got(event.pos);
+    }
+
+    #presence(event) {
+        this.chat.setPresence(event);
+        const { user, state } = event;
+        if (state === 'offline' && this.isOpen(user)) setTimeout(() => this.isOpen(user) && this.profiles.want(user, true), SEEN_MS);
     }
 
     #reset() {
@@ -180,65 +341,21 @@ export class Session extends Emitter {
         this.#refresh();
     }
 
-    // Acknowledgements are cumulative: one for many events.
-    #ack(pos) {
-        this.#ackPos = pos;
-        this.#ackTimer ||= setTimeout(() => this.#sendAck(), ACK_MS);
+    // The group on show has changed: how it is now is worth a look, but not for each of a hundred changes.
+    #member(event) {
+        const id = event.conv;
+        this.members.apply(event);
+        this.#keepInvitations();
+        const conv = this.chat.conversation(id);
+        if (!this.isOpen(id) || !isMember(conv.role)) return;
+        clearTimeout(this.#infoTimer);
+        this.#infoTimer = setTimeout(() => this.isOpen(id) && isMember(conv.role) && this.#read(conv), INFO_MS);
     }
 
-    #sendAck() {
-        this.#ackTimer = 0;
-        if (this.#ackPos !== null) this.client.push('ack', { pos: this.#ackPos });
-        this.#ackPos = null;
-    }
-
-    // Asks for the presence of everybody in the list; only when the list has changed.
-    async #watch() {
-        if (!this.client.online) return;
-        const users = this.chat.conversations.map(conv => conv.id);
-        if (this.peer !== null) users.unshift(this.peer);
-        const most = this.client.limits.watch ?? 100;
-        const unique = [...new Map(users.filter(id => !id.startsWith('#')).map(id => [key(id), id])).values()].slice(0, most);
-        const wanted = unique.map(key).sort().join(' ');
-        if (wanted === this.#watched) return;
-        this.#watched = wanted;
-        try {
-            const answer = await this.client.request('presence', { users: unique });
-            for (const { user, state } of answer.users) this.chat.setPresence(user, state);
-        } catch (error) {
-            this.#report(error);
-        }
-    }
-
-    // Sends what waits, one at a time: what was written first is committed first.
-    async #pump() {
-        if (this.#pumping) return;
-        this.#pumping = true;
-        try {
-            for (let entry; (entry = this.#outbox.next()) !== undefined;) await this.#deliver(entry);
-        } catch (error) {
-            if (!(error instanceof Disconnected)) throw error;
-        } finally {
-            this.#pumping = false;
-        }
-        if (this.client.online && this.#outbox.next()) this.#pump();
-    }
-
-    async #deliver({ cid, to, text }) {
-        try {
-            const ok = await this.client.request('send', { to, text, cid });
-            this.#outbox.remove(cid);
-            this.chat.commit({ cid, to }, ok);
-        } catch (error) {
-            if (!(error instanceof Refused)) throw error;
-            if (error.retry) return new Promise(done => setTimeout(done, error.after ?? RETRY_MS));
-            this.#outbox.fail(cid, error.message);
-            this.chat.fail({ cid, to }, error.message);
-        }
-    }
-
-    #report(error) {
+    #report(error, quietly) {
+        if (error instanceof Disconnected || (error instanceof Refused && quietly)) return;
         if (error instanceof Refused) this.emit('notice', error.message);
-        else if (!(error instanceof Disconnected)) throw error;
+        else throw error;
     }
 }
+

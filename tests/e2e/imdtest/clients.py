@@ -3,11 +3,18 @@
 import collections
 import itertools
 import json
+import os
 import re
 import time
 
 from .links import Closed, Silence
+from .schema import Schema
 from .wait import PATIENCE
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
+with open(os.path.join(TOP, "doc", "im.v1.schema.json"), encoding="utf-8") as file:
+    SCHEMA = Schema(file.read())
+CHECKED = 300  # messages of one connection that are held against the schema; enough of them are alike
 
 
 class Refused(AssertionError):
@@ -17,13 +24,16 @@ class Refused(AssertionError):
 
 
 class Im:
-    """A program that speaks im.v1. Keeps events and replies apart, in the order in which they came."""
+    """A program that speaks im.v1. Keeps events and replies apart, in the order in which they came, and sees to it that
+    each is as the schema says."""
 
     def __init__(self, link):
         self.link = link
         self.ids = itertools.count(1)
         self.events = collections.deque()
         self.replies = {}
+        self.asked = {}
+        self.checks = CHECKED
         self.user = None
 
     # requests
@@ -35,6 +45,7 @@ class Im:
     def post(self, op, **fields):
         """Sends, and returns the id to wait for with reply()."""
         number = next(self.ids)
+        self.asked[number] = op
         self.link.send(json.dumps({"op": op, "id": number, **fields}, ensure_ascii=False))
         return number
 
@@ -58,8 +69,21 @@ class Im:
 
     # events
 
+    def _check(self, frame):
+        op = frame["op"]
+        asked = self.asked.pop(frame.get("id"), None)
+        if op == "err":
+            SCHEMA.check(frame, "reply-err")
+        elif op != "ok":
+            SCHEMA.check(frame, f"event-{op}")
+        elif asked:
+            SCHEMA.check(frame, f"reply-{asked}")
+
     def _take(self, end):
         frame = json.loads(self.link.recv(max(0.001, end - time.monotonic())))
+        if self.checks > 0:
+            self.checks -= 1
+            self._check(frame)
         if "id" in frame:
             self.replies[frame["id"]] = frame
         else:

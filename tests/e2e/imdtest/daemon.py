@@ -236,13 +236,13 @@ class Imd:
 
     # administration and HTTP
 
-    def imctl_run(self, *args, json_out=False, timeout=PATIENCE):
+    def imctl_run(self, *args, json_out=False, timeout=PATIENCE, stdin=None):
         command = [find_program("imctl", "IMCTL"), "-s", self.admin_path] + (["--json"] if json_out else []) + list(args)
-        return subprocess.run(command, capture_output=True, text=True, timeout=3 * timeout, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=3 * timeout, check=False, input=stdin or "")
 
-    def imctl(self, *args, json=True):
+    def imctl(self, *args, json=True, stdin=None):
         """Runs imctl; its parsed output, or with json=False its text. ImctlFailed on a non-zero exit."""
-        done = self.imctl_run(*args, json_out=json)
+        done = self.imctl_run(*args, json_out=json, stdin=stdin)
         if done.returncode != 0:
             raise ImctlFailed(args, done.returncode, done.stdout, done.stderr)
         return parse_json(done.stdout) if json else done.stdout

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from .clients import Human, Im
 from .links import LineLink, NcLink, RawWsLink, WsLink
+from .wait import until
 
 AWAY = "对方不在线"
 
@@ -65,8 +66,10 @@ class HumanChat:
 
 
 class Classroom:
-    def __init__(self, link, me, peer):
+    def __init__(self, imd, link, me, peer):
         self.me, self.peer, self.link = me, peer, link
+        until(lambda: any(s["state"] in ("live", "behind") for s in imd.imctl("sessions", me)["sessions"]),
+              f"{me} to be logged in")  # nothing on this endpoint says so
 
     def say(self, text):
         self.link.send(text)
@@ -94,8 +97,8 @@ KINDS = {
     "unix-json": lambda imd, me, peer: JsonChat(LineLink(imd.unix_path), me, peer),
     "websocket": lambda imd, me, peer: JsonChat(WsLink(imd.ws_url()), me, peer),
     "url-json": lambda imd, me, peer: JsonChat(WsLink(imd.ws_url(classroom_path(me, peer))), me, peer, login=False),
-    "classroom": lambda imd, me, peer: Classroom(WsLink(imd.ws_url(classroom_path(me, peer)), None), me, peer),
-    "classroom-raw": lambda imd, me, peer: Classroom(RawWsLink(imd.ws_port, classroom_path(me, peer), None), me, peer),
+    "classroom": lambda imd, me, peer: Classroom(imd, WsLink(imd.ws_url(classroom_path(me, peer)), None), me, peer),
+    "classroom-raw": lambda imd, me, peer: Classroom(imd, RawWsLink(imd.ws_port, classroom_path(me, peer), None), me, peer),
 }
 
 

@@ -33,6 +33,7 @@ export class Disconnected extends Error {}
 export class Client extends Emitter {
     status = { state: 'idle' };
     limits = {};
+    hello = null; // what the server said of itself last
 
     #options;
     #socket = null;
@@ -47,7 +48,8 @@ export class Client extends Emitter {
     #pingMs = 30000;
     #bye = null;
 
-    // { url, user, device, lang, agent }
+    /* { url, device, lang, agent, login, refused }: login() gives the op and fields to come in with; refused(error) says
+     * whether to try that again at once. */
     constructor(options) {
         super();
         this.#options = options;
@@ -62,9 +64,9 @@ export class Client extends Emitter {
         this.#connect();
     }
 
-    // Ends it for good.
-    stop() {
-        this.push('bye');
+    // Ends it for good. forget: what this device logs in with shall not hold any more, either.
+    stop({ forget = false } = {}) {
+        this.push('bye', forget ? { forget } : {});
         this.#halt({ state: 'stopped' });
     }
 
@@ -76,7 +78,7 @@ export class Client extends Emitter {
 
     setLang(lang) {
         this.#options.lang = lang;
-        if (this.online) this.#hello().catch(() => {});
+        if (this.online) this.request('hello', { v: 1, lang }).catch(() => {});
     }
 
     // Resolves with the `ok`; rejects with Refused or Disconnected.
@@ -117,6 +119,7 @@ export class Client extends Emitter {
     async #hello() {
         const { device, lang, agent } = this.#options;
         const hello = await this.request('hello', { v: 1, device, lang, agent });
+        this.hello = hello;
         this.limits = hello.limits ?? {};
         this.#pingMs = hello.ping || this.#pingMs;
         return hello;
@@ -126,15 +129,25 @@ export class Client extends Emitter {
         this.#set({ state: 'greeting' });
         try {
             const hello = await this.#hello();
-            const login = await this.request('login', { user: this.#options.user });
+            const login = await this.#login();
             this.#onlineAt = Date.now();
             this.#set({ state: 'online' });
             this.emit('online', { hello, login });
         } catch (error) {
             if (error instanceof Disconnected) return;
             if (!(error instanceof Refused)) throw error;
-            if (error.retry) this.#drop();
-            else this.#halt({ state: 'stopped', reason: error.reason, text: error.message });
+            if (error.retry && error.reason !== 'back_off') this.#drop();
+            else this.#halt({ state: 'stopped', refused: true, reason: error.reason, text: error.message });
+        }
+    }
+
+    async #login() {
+        for (;;) {
+            try {
+                return await this.request(...this.#options.login());
+            } catch (error) {
+                if (!(error instanceof Refused) || !this.#options.refused?.(error)) throw error;
+            }
         }
     }
 

@@ -1,54 +1,23 @@
 import { Emitter } from '../util/emitter.js';
-import { key } from '../util/text.js';
+import { isGroup, key } from '../util/text.js';
+import { applyMember } from './member.js';
+import { applyChange, change, makeMessage } from './message.js';
+import { Conversation } from './conversation.js';
+import { People } from './people.js';
 
-const KEEP = 200; // messages kept of a conversation that nobody looks at
-const NOTES_MAX = 100;
-
-/* A message: { conv, seq, from, to, ts, text, mime, cid, own, state }; state is `sent`, or for own ones that are not
- * committed yet `sending` or `failed` (then `error` says why); seq is 0 until committed.
- * A note is a line of the page's own: { kind, after: seq, ts }. */
-class Conversation {
-    messages = []; // committed, by seq, each once
-    pending = [];  // not committed, in the order written
-    notes = [];
-    last = null;   // newest message known, for lists
-    lastSeq = 0;
-    more = true;   // the server has older ones than messages[0]
-    loaded = false; // the newest page of history has been read
-    loading = false;
-    awayNoted = false;
-    readGuessed = false; // the read mark was taken from the list, before what is new had come
-
-    constructor(id) {
-        this.id = id;
-        this.key = key(id);
-    }
-
-    // Returns false if it was there already.
-    insert(message) {
-        let at = this.messages.length;
-        while (at > 0 && this.messages[at - 1].seq > message.seq) at--;
-        if (at > 0 && this.messages[at - 1].seq === message.seq) return false;
-        this.messages.splice(at, 0, message);
-        if (message.seq >= this.lastSeq) {
-            this.lastSeq = message.seq;
-            this.last = message;
-        }
-        return true;
-    }
-}
-
-/* What the page knows: conversations, messages, presence. No DOM, no network. Emits `change` (key of the conversation,
- * or nothing for all) and `incoming` (a message from somebody else that was not known before). */
+/* What the page knows: conversations, messages, people. No DOM, no network. Emits `change` (key of the conversation, or
+ * nothing for all), `incoming` (a message from somebody else that was not known before) and `member` (a membership
+ * change, as it happens). */
 export class Chat extends Emitter {
     #convs = new Map();
-    #presence = new Map();
     #marks;
 
     constructor(me, marks) {
         super();
         this.me = me;
         this.#marks = marks;
+        this.people = new People();
+        this.people.on('change', () => this.emit('change'));
     }
 
     // Made when first asked for.
@@ -61,27 +30,52 @@ export class Chat extends Emitter {
     // Those with something in them, newest first.
     get conversations() {
         const time = conv => conv.pending.at(-1)?.ts ?? conv.last?.ts ?? 0;
-        return [...new Set(this.#convs.values())].filter(conv => conv.last || conv.pending.length).sort((a, b) => time(b) - time(a));
+        const known = conv => conv.last || conv.pending.length || (conv.group && conv.role && !conv.gone);
+        return [...new Set(this.#convs.values())].filter(known).sort((a, b) => time(b) - time(a));
     }
 
-    // A `msg` event. Returns whether it was new.
+    // A `msg` or `member` event. Returns whether it was new.
     receive(event) {
         const conv = this.conversation(event.conv);
         this.#name(conv, event.conv);
-        const message = this.#message(event);
-        if (message.own && this.#settle(conv, event.cid, message)) return false;
-        if (!conv.insert(message)) return false;
-        this.#noteRead(conv, message);
+        const message = makeMessage(event, this.me);
+        const fresh = event.seq > conv.lastSeq;
+        const settled = message.own && this.#settle(conv, event.cid, message);
+        const added = !settled && conv.insert(message);
+        conv.lastSeq = Math.max(conv.lastSeq, event.seq);
+        if (event.op === 'member') this.#member(conv, event, fresh);
+        else if (message.own) conv.readTo(event.seq);
+        else if (fresh) this.#arrived(conv, message);
         this.emit('change', conv.key);
-        if (!message.own) this.emit('incoming', message);
-        return true;
+        return !settled && (fresh || added);
+    }
+
+    // An `edit`, `delete` or `react` event, or the answer to an own one in the same form.
+    change(event) {
+        const conv = this.conversation(event.conv);
+        if (event.for === 'me') conv.drop(event.ref);
+        else {
+            if (conv.loading && event.seq > conv.lastSeq) conv.stale = true;
+            conv.lastSeq = Math.max(conv.lastSeq, event.seq);
+            const places = new Set([conv.find(event.ref), conv.last?.seq === event.ref && conv.last, conv.quotes.get(event.ref)]);
+            for (const message of places) if (message) applyChange(message, event, this.me);
+        }
+        this.emit('change', conv.key);
+    }
+
+    // A `receipt` event.
+    receipt({ conv: id, user, received, read }) {
+        const conv = this.conversation(id);
+        if (key(user) === key(this.me)) conv.readTo(read ?? 0);
+        else if (!conv.group) conv.setReceipt({ received, read });
+        this.emit('change', conv.key);
     }
 
     addPending(entry) {
         const conv = this.conversation(entry.to);
         conv.pending.push({
-            conv: conv.id, seq: 0, from: this.me, to: entry.to, ts: entry.ts, text: entry.text, cid: entry.cid, own: true,
-            state: entry.failed ? 'failed' : 'sending', error: entry.failed,
+            op: 'msg', conv: conv.id, seq: 0, from: this.me, to: entry.to, ts: entry.ts, text: entry.text, cid: entry.cid, reply: entry.reply, mentions: entry.mentions, own: true,
+            state: entry.failed ? 'failed' : 'sending', error: entry.failed, asOf: 0, rev: 0,
         });
         this.emit('change', conv.key);
     }
@@ -90,8 +84,9 @@ export class Chat extends Emitter {
     commit(entry, ok) {
         const conv = this.conversation(entry.to);
         this.#name(conv, ok.conv);
-        this.#settle(conv, entry.cid, { seq: ok.seq, ts: ok.ts });
-        this.setPresence(ok.conv, ok.online ? 'online' : 'offline');
+        this.#settle(conv, entry.cid, { seq: ok.seq, pos: ok.pos, ts: ok.ts });
+        if (conv.group) return;
+        this.people.seenOnline(ok.conv, ok.online);
         if (!ok.online && !conv.awayNoted) {
             conv.awayNoted = true;
             this.note(conv.id, 'away');
@@ -99,11 +94,11 @@ export class Chat extends Emitter {
     }
 
     fail(entry, error) {
-        this.#change(entry, { state: 'failed', error });
+        this.#changePending(entry, { state: 'failed', error });
     }
 
     retry(entry) {
-        this.#change(entry, { state: 'sending', error: undefined });
+        this.#changePending(entry, { state: 'sending', error: undefined });
     }
 
     discard(entry) {
@@ -112,18 +107,30 @@ export class Chat extends Emitter {
         this.emit('change', conv.key);
     }
 
-    // A page of history; `newest` when it is the end of the conversation.
-    addHistory(id, messages, more, newest) {
+    /* A page of history, read at a moment when the conversation's newest event was known to be asOf. where: {} for the
+     * end of the conversation, or { before }, { after }, { around }. */
+    addHistory(id, messages, more, where = {}, asOf = 0) {
         const conv = this.conversation(id);
-        for (const event of messages) {
-            const message = this.#message(event);
-            if (!(message.own && this.#settle(conv, event.cid, message))) conv.insert(message);
-        }
-        const cleared = this.#marks.cleared(conv.key);
+        const made = messages.map(event => makeMessage(event, this.me, asOf)).filter(m => !(m.own && this.#settle(conv, m.cid, m)));
+        conv.addPage(made, more, where);
+        const first = messages[0]?.seq ?? 0;
         const oldest = conv.messages[0]?.seq ?? 0;
-        const first = messages[0]?.seq ?? oldest;
-        if (!newest || first <= oldest || messages.length === 0) conv.more = more && oldest > cleared + 1;
-        conv.loaded = true;
+        const cleared = this.#marks.cleared(conv.key);
+        if (where.around) conv.more = oldest > Math.max(cleared, 0) + 1;
+        else if (!where.after && (where.before || first <= oldest || messages.length === 0)) conv.more = more && oldest > cleared + 1;
+        this.emit('change', conv.key);
+    }
+
+    // A message that is shown only because another one replies to it; null: there is none.
+    addQuote(conv, seq, event) {
+        conv.quotes.set(seq, event && makeMessage(event, this.me, conv.lastSeq));
+        this.emit('change', conv.key);
+    }
+
+    // The answer to `group` info.
+    setGroup(conv, { id = conv.id, role, topic = conv.topic, members = conv.members, settings = conv.settings, missing = false }) {
+        this.#name(conv, id);
+        Object.assign(conv, { role, topic, members, settings, missing });
         this.emit('change', conv.key);
     }
 
@@ -131,56 +138,50 @@ export class Chat extends Emitter {
         for (const row of rows) {
             const conv = this.conversation(row.conv);
             this.#name(conv, row.conv);
-            if (row.last && row.seq >= conv.lastSeq) conv.last = conv.messages.find(m => m.seq === row.seq) ?? this.#message(row.last);
-            conv.lastSeq = Math.max(conv.lastSeq, row.seq);
-            this.#guessRead(conv);
+            conv.setRow(row, this.me);
+            if (row.last && row.last.seq >= conv.shownSeq) {
+                conv.shownSeq = row.last.seq;
+                conv.last = conv.find(row.last.seq) ?? makeMessage(row.last, this.me, row.seq);
+            }
         }
         this.emit('change');
     }
 
-    setPresence(id, state) {
-        const k = key(id);
-        if (this.#presence.get(k) === state) return;
-        this.#presence.set(k, state);
-        const conv = this.#convs.get(k);
-        if (conv?.awayNoted && state === 'online') {
+    // A `presence` event, or a row of the answer.
+    setPresence(row) {
+        const id = row.user ?? row.conv;
+        const conv = this.#convs.get(key(id));
+        this.people.setPresence(row);
+        if (conv?.awayNoted && this.people.online(id)) {
             conv.awayNoted = false;
             this.note(id, 'back');
         }
-        this.emit('change', k);
-    }
-
-    // 'online', 'offline', or undefined: not known.
-    presence(id) {
-        return this.#presence.get(key(id));
     }
 
     note(id, kind, text) {
         const conv = this.conversation(id);
-        conv.notes.push({ kind, text, after: conv.messages.at(-1)?.seq ?? 0, ts: Date.now() });
-        conv.notes.splice(0, conv.notes.length - NOTES_MAX);
+        conv.note(kind, text);
         this.emit('change', conv.key);
     }
 
-    // Messages from others beyond the read mark.
-    unread(conv) {
-        const read = this.#marks.read(conv.key) ?? 0;
-        if (conv.lastSeq <= read) return 0;
-        const known = conv.messages.filter(m => m.seq > read);
-        return conv.lastSeq - read - known.filter(m => m.own).length;
-    }
-
+    // Everything in it has been read. Returns whether that is news.
     markRead(id) {
         const conv = this.conversation(id);
-        if ((this.#marks.read(conv.key) ?? 0) >= conv.lastSeq) return;
-        this.#marks.setRead(conv.key, conv.lastSeq);
-        this.emit('change', conv.key);
+        const news = conv.unread > 0 || conv.read < conv.shownSeq;
+        if (news) conv.readTo(conv.lastSeq);
+        conv.unread = 0;
+        if (news) this.emit('change', conv.key);
+        return news;
     }
 
     // What is shown: committed messages after the place where the view was cleared.
     shown(conv) {
         const cleared = this.#marks.cleared(conv.key);
         return conv.messages.filter(m => m.seq > cleared);
+    }
+
+    clearedAt(conv) {
+        return this.#marks.cleared(conv.key);
     }
 
     isCleared(conv) {
@@ -205,60 +206,75 @@ export class Chat extends Emitter {
     // Drops what can be read again.
     rest(id) {
         const conv = this.conversation(id);
-        if (conv.messages.length <= KEEP) return;
-        conv.messages = conv.messages.slice(-KEEP);
-        conv.more = conv.messages[0].seq > this.#marks.cleared(conv.key) + 1;
+        if (conv.rest()) conv.more = conv.messages[0].seq > this.#marks.cleared(conv.key) + 1;
+    }
+
+    // Takes a conversation off the list.
+    remove(id) {
+        const conv = this.conversation(id);
+        for (const [k, other] of this.#convs) if (other === conv) this.#convs.delete(k);
+        this.emit('change');
+    }
+
+    // An invitation that was seen before and is still open.
+    invited({ conv: id, from, ts }) {
+        const conv = this.conversation(id);
+        if (conv.role && conv.role !== 'none') return;
+        Object.assign(conv, { role: 'invited', invitedBy: from });
+        conv.last ??= makeMessage({ op: 'member', do: 'invite', conv: id, seq: 0, from, user: this.me, ts }, this.me);
+        this.emit('change', conv.key);
+    }
+
+    get invitations() {
+        return [...new Set(this.#convs.values())].filter(conv => conv.role === 'invited').map(conv => ({ conv: conv.id, from: conv.invitedBy, ts: conv.last?.ts ?? 0 }));
     }
 
     // The log is not the one we knew, or we cannot continue in it: everything committed has to be read again.
     forget() {
         for (const conv of this.#convs.values()) {
-            Object.assign(conv, { messages: [], notes: [], last: null, lastSeq: 0, more: true, loaded: false, loading: false });
+            conv.forget();
+            conv.notes = [];
         }
         this.emit('change');
     }
 
-    #message(event) {
-        const text = event.text ?? (event.mime?.startsWith('text/') ? event.body : `[${event.mime}]`);
-        const own = key(event.from) === key(this.me);
-        return { ...event, text, own, state: 'sent' };
+    #arrived(conv, message) {
+        conv.arrived(message, this.me);
+        this.people.setTyping(conv.key, message.from, 0);
+        this.emit('incoming', message);
+    }
+
+    // Only what is news says how the group is now; the rest is its past.
+    #member(conv, event, fresh) {
+        if (!fresh) return;
+        applyMember(conv, event, this.me);
+        this.emit('member', event);
     }
 
     // A pending message is committed: the same object, so that what shows it stays. False: none has this cid.
-    #settle(conv, cid, { seq, ts }) {
+    #settle(conv, cid, { seq, pos, ts, mentions = [] }) {
         const at = conv.pending.findIndex(m => m.cid === cid);
         if (at < 0) return false;
         const [message] = conv.pending.splice(at, 1);
-        conv.insert(Object.assign(message, { seq, ts, state: 'sent', error: undefined }));
+        change(message, { seq, pos, ts, mentions: mentions.length ? mentions : message.mentions, asOf: seq, state: 'sent', error: undefined });
+        conv.insert(message);
+        conv.lastSeq = Math.max(conv.lastSeq, seq);
+        conv.readTo(seq);
         this.emit('change', conv.key);
         return true;
     }
 
-    #change(entry, change) {
+    #changePending(entry, values) {
         const conv = this.conversation(entry.to);
         const message = conv.pending.find(m => m.cid === entry.cid);
-        if (message) Object.assign(message, change);
+        if (message) change(message, values);
         this.emit('change', conv.key);
-    }
-
-    // Whoever answers has read what came before. What is new here has not been read, whatever the list made us think.
-    #noteRead(conv, { own, seq }) {
-        const read = this.#marks.read(conv.key);
-        if (own) this.#marks.setRead(conv.key, Math.max(read ?? 0, seq));
-        else if (read === undefined || (conv.readGuessed && read >= seq)) this.#marks.setRead(conv.key, seq - 1);
-    }
-
-    // A conversation never looked at here was read elsewhere, except for what this device is still being given.
-    #guessRead(conv) {
-        const read = this.#marks.read(conv.key);
-        if (read !== undefined && !(conv.last?.own && read < conv.last.seq)) return;
-        conv.readGuessed ||= read === undefined;
-        this.#marks.setRead(conv.key, conv.lastSeq);
     }
 
     // The server's name for a conversation. It knows more about ids that are the same than key() does.
     #name(conv, id) {
         conv.id = id;
+        conv.group = isGroup(id);
         if (!this.#convs.has(key(id))) this.#convs.set(key(id), conv);
     }
 }

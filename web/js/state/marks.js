@@ -1,7 +1,7 @@
 import { recall, remember } from './local.js';
 
-/* How far this browser's user has read each conversation, and where the view of it was cleared: a seq each. They hold
- * for one log only, so a new epoch forgets them. */
+/* Where this browser's view of each conversation was cleared: a seq each. They hold for one log only, so a new epoch
+ * forgets them. */
 export class Marks {
     #name;
     #data;
@@ -20,30 +20,17 @@ export class Marks {
         return same;
     }
 
-    read(conv) {
-        return this.#row(conv).read; // undefined: never looked at here
-    }
-
-    setRead(conv, seq) {
-        this.#set(conv, { read: seq });
-    }
-
     cleared(conv) {
         return this.#row(conv).cleared ?? 0;
     }
 
     setCleared(conv, seq) {
-        this.#set(conv, { cleared: seq });
+        Object.defineProperty(this.#data.convs, conv, { value: { cleared: seq }, enumerable: true, configurable: true, writable: true });
+        this.#save();
     }
 
     #row(conv) {
         return Object.hasOwn(this.#data.convs, conv) ? this.#data.convs[conv] : {};
-    }
-
-    #set(conv, change) {
-        const row = { ...this.#row(conv), ...change };
-        Object.defineProperty(this.#data.convs, conv, { value: row, enumerable: true, configurable: true, writable: true });
-        this.#save();
     }
 
     #save() {

@@ -4,7 +4,8 @@ import { recall, remember } from './local.js';
 const ENTRIES_MAX = 500;
 
 /* What was written but is not yet known to be committed, oldest first. It survives a reload of the page; the cid makes
- * sending again safe. An entry: { cid, to, text, ts, failed? (a text for people) }. */
+ * sending again safe. An entry: { cid, to, text, ts, reply? (a seq), failed? (a text
+ * for people) }. */
 export class Outbox {
     #name;
     #entries;
@@ -20,9 +21,9 @@ export class Outbox {
     }
 
     // null when there are too many already.
-    add(to, text, ts = Date.now()) {
+    add(to, text, reply, ts = Date.now()) {
         if (this.#entries.length >= ENTRIES_MAX) return null;
-        const entry = { cid: randomId(), to, text, ts };
+        const entry = { cid: randomId(), to, text, ts, reply };
         this.#entries.push(entry);
         this.#save();
         return entry;

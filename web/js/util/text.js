@@ -13,6 +13,17 @@ export function parseId(input) {
     return ID.test(id) && [...id].length <= ID_POINTS ? id : null;
 }
 
+export function isGroup(id) {
+    return id.startsWith('#');
+}
+
+// A user's id or a group's name (#name), as the server will know it, or null.
+export function parseConv(input) {
+    const text = input.trim();
+    const id = parseId(isGroup(text) ? text.slice(1) : text);
+    return id !== null && isGroup(text) ? `#${id}` : id;
+}
+
 // What may go into a JSON string on the wire: no NUL, no lone surrogates, no blank tail.
 export function sendable(text) {
     return text.replace(/\0/g, '').replace(/\p{Surrogate}/gu, '\ufffd').trimEnd();
@@ -35,7 +46,8 @@ export function tone(id, count) {
 }
 
 // One character that stands for a name, as people count characters. Chinese names differ in their last one.
-export function initial(id) {
+export function initial(name) {
+    const id = name.replace(/^#/, '');
     const characters = globalThis.Intl?.Segmenter ? Array.from(new Intl.Segmenter().segment(id), s => s.segment) : [...id];
     return (/\p{Script=Han}$/u.test(id) ? characters.at(-1) : characters[0]) ?? '';
 }
@@ -73,4 +85,42 @@ export function textParts(text) {
     return linkParts(text).flatMap(part => (part.url
         ? part
         : part.split(BIDI).map((piece, i) => (i % 2 ? { control: codeName(piece) } : piece)).filter(piece => piece !== '')));
+}
+
+const NAME = /[@＠]([\p{L}\p{M}\p{Nd}._-]+)/gu;
+const ALL = ['all', '所有人'];
+
+// Splits text into plain strings and { mention, text } where an '@' names one of ids ('*' is everybody). The longest
+// beginning of what follows the '@' counts, so that @小明你好 is 小明.
+export function mentionParts(text, ids) {
+    const names = new Map(ids.filter(id => id !== '*').map(id => [key(id), id]));
+    if (ids.includes('*')) for (const word of ALL) names.set(word, '*');
+    const parts = [];
+    let at = 0;
+    for (const match of names.size ? text.matchAll(NAME) : []) {
+        if (match.index > 0 && /[\p{L}\p{Nd}]$/u.test(text.slice(0, match.index)) && !/\p{Script=Han}$/u.test(text.slice(0, match.index))) continue;
+        const points = [...match[1]];
+        let length = points.length;
+        while (length > 0 && !names.has(key(points.slice(0, length).join('')))) length--;
+        if (length === 0) continue;
+        const found = match[0].slice(0, 1) + points.slice(0, length).join('');
+        if (match.index > at) parts.push(text.slice(at, match.index));
+        parts.push({ mention: names.get(key(found.slice(1))), text: found });
+        at = match.index + found.length;
+    }
+    if (at < text.length) parts.push(text.slice(at));
+    return parts;
+}
+
+// Splits text into plain strings and { mark } for each place where one of the words stands.
+export function markParts(text, words) {
+    const wanted = words.filter(Boolean).map(word => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    if (wanted.length === 0) return [text];
+    return text.split(new RegExp(`(${wanted.join('|')})`, 'giu')).map((part, i) => (i % 2 ? { mark: part } : part)).filter(part => part !== '');
+}
+
+// One line of at most `most` characters, for lists and quotes.
+export function oneLine(text, most) {
+    const points = [...withoutBidi(text.slice(0, 4 * most).replace(/\s+/g, ' ').trim())];
+    return points.length > most ? `${points.slice(0, most).join('')}…` : points.join('');
 }

@@ -41,3 +41,12 @@ export function shortTime(ts, locale, words, now = Date.now()) {
 export function fullTime(ts, locale) {
     return format(locale, 'full', { dateStyle: 'full', timeStyle: 'medium' }).format(ts);
 }
+
+// How long ago, in words.
+export function ago(ts, locale, now = Date.now()) {
+    const minutes = Math.max(1, Math.round((now - ts) / 60000));
+    const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+    if (minutes < 60) return relative.format(-minutes, 'minute');
+    if (minutes < 48 * 60) return relative.format(-Math.round(minutes / 60), 'hour');
+    return relative.format(-Math.round(minutes / 1440), 'day');
+}

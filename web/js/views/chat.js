@@ -1,18 +1,30 @@
 import { t } from '../i18n/index.js';
 import { coalesce, h } from '../util/dom.js';
+import { messageActs } from './acts.js';
 import { Composer } from './composer.js';
+import { emptyChat, noChat } from './empty.js';
+import { gate, gateKey } from './gate.js';
+import { GroupPanel } from './group.js';
+import { GroupsPanel } from './groups.js';
 import { Log } from './log.js';
-import { avatar, brand, icon } from './parts.js';
+import { Panel } from './panel.js';
+import { avatar } from './parts.js';
+import { PersonPanel } from './person.js';
+import { SearchPanel } from './search.js';
+import { SettingsPanel } from './settings.js';
 import { Sidebar } from './sidebar.js';
+import { RoomTop } from './top.js';
 
 const NARROW = '(max-width: 759px)';
 const NOTICE_MS = 8000;
 
-/* The chat: list of conversations, the open one, and what the connection does. */
+/* The chat: list of conversations, the open one, a panel beside it, and what the connection does. */
 export class ChatView {
     #session;
     #sidebar;
+    #top;
     #composer;
+    #panel;
     #log = null;
     #frame;
     #drafts;
@@ -22,6 +34,7 @@ export class ChatView {
     #noticeTimer = 0;
     #hooks;
     #shownConv = null;
+    #gate = '';
     #closed = false;
 
     // hooks: onleave(), onresume(), onlang(code), onopen(id). drafts: a Map that outlives the view.
@@ -31,8 +44,11 @@ export class ChatView {
         this.#hooks = hooks;
         this.#sidebar = new Sidebar({
             session, onopen: id => this.#open(id), onleave: hooks.onleave, onlang: hooks.onlang, onclose: () => this.#drawer(false),
+            onpanel: (kind, opener) => this.#show(kind, opener),
         });
-        this.#composer = new Composer({ onsend: text => this.#send(text), check: text => (session.tooLong(text) ? t('compose.long') : '') });
+        this.#top = new RoomTop({ session, onmenu: () => this.#drawer(true), onclear: () => this.#clear(), onpanel: (kind, opener, here) => this.#show(kind, opener, here) });
+        this.#composer = this.#makeComposer();
+        this.#panel = new Panel({ onchange: () => this.#reach() });
         this.#build();
         const render = coalesce(() => this.#closed || this.#render());
         this.#listen(session.chat.on('change', render), session.on('status', render), session.on('notice', text => this.#notice(text)));
@@ -46,12 +62,14 @@ export class ChatView {
 
     get title() {
         const unread = this.#unreadTotal();
-        const { id } = this.#conv;
-        return `${unread ? `(${unread > 99 ? '99+' : unread}) ` : ''}${id} · ${t('app.name')}`;
+        const { conv, chat } = this.#session;
+        const name = conv ? `${conv.group ? conv.id : chat.people.name(conv.id)} · ` : '';
+        return `${unread ? `(${unread > 99 ? '99+' : unread}) ` : ''}${name}${t('app.name')}`;
     }
 
     focus() {
-        this.#composer.focus();
+        if (this.#session.conv) this.#composer.focus();
+        else this.#sidebar.node.querySelector('input')?.focus();
     }
 
     close() {
@@ -59,11 +77,9 @@ export class ChatView {
         this.#keepDraft();
         this.#offs.forEach(off => off());
         this.#log?.close();
+        this.#panel.view?.close();
         clearTimeout(this.#noticeTimer);
-    }
-
-    get #conv() {
-        return this.#session.chat.conversation(this.#session.peer);
+        for (const dialog of document.querySelectorAll('body > dialog')) dialog.close();
     }
 
     #listen(...offs) {
@@ -75,47 +91,87 @@ export class ChatView {
         this.#listen(() => target.removeEventListener(name, f));
     }
 
+    #makeComposer() {
+        const session = this.#session;
+        return new Composer({
+            session, check: text => (session.tooLong(text) ? t('compose.long') : ''),
+            onsend: (text, reply) => this.#send(text, reply), onedit: (message, text) => this.#edit(message, text),
+            ontyping: on => session.conv && session.typing.set(session.conv.id, on),
+            onlast: () => session.conv.messages.findLast(m => m.own && m.op === 'msg' && !m.deleted),
+            candidates: () => (session.conv ? session.members.callable(session.conv) : []),
+        });
+    }
+
     #build() {
         const p = this.#parts;
-        p.menuBadge = h('span', { class: 'badge', hidden: true, 'aria-hidden': 'true' });
-        p.menu = h('button', {
-            type: 'button', class: 'icon-button menu', 'aria-controls': 'side', 'aria-expanded': 'false', 'data-focus': 'menu', onclick: () => this.#drawer(true),
-        }, icon('menu'), p.menuBadge);
-        p.peerAvatar = h('span', { class: 'avatar-frame' });
-        p.peerId = h('bdi');
-        p.presence = h('span', { class: 'presence' });
-        p.me = h('span', { class: 'me-short' });
-        p.clear = h('button', { type: 'button', class: 'soft clear', 'data-focus': 'clear', title: t('chat.clear'), onclick: () => this.#clear() },
-            icon('broom'), h('span', {}, t('chat.clear')));
         p.status = h('div', { class: 'strip', role: 'status' });
         p.elsewhere = h('div', { class: 'elsewhere-frame', role: 'status' });
         p.notice = h('p', { class: 'toast', role: 'alert', hidden: true });
+        p.gate = h('div', { class: 'gate-slot', hidden: true });
         this.#frame = h('div', { class: 'log-slot' });
-        this.main = h('main', { class: 'room' },
-            h('header', { class: 'room-top' }, p.menu, p.peerAvatar,
-                h('div', { class: 'peer' },
-                    h('h1', {}, h('span', { class: 'sr' }, `${t('peer.label')} `), p.peerId),
-                    h('p', { class: 'peer-line' }, p.presence, p.me)),
-                p.clear),
-            p.status, p.elsewhere, h('div', { class: 'stage' }, this.#frame, p.notice), this.#composer.node);
+        this.main = h('main', { class: 'room' }, this.#top.node, p.status, p.elsewhere, h('div', { class: 'stage' }, this.#frame), p.gate, this.#composer.node);
         this.scrim = h('div', { class: 'scrim', onclick: () => this.#drawer(false) });
-        this.node = h('div', { class: 'chat', onkeydown: event => this.#keydown(event) }, this.#sidebar.node, this.scrim, this.main);
+        this.node = h('div', { class: 'chat', onkeydown: event => this.#keydown(event) }, this.#sidebar.node, this.scrim, this.main, this.#panel.node, p.notice);
     }
 
     #keydown(event) {
-        if (event.key === 'Escape' && this.node.classList.contains('drawer')) this.#drawer(false);
+        if (event.key !== 'Escape' || event.defaultPrevented) return;
+        if (this.node.classList.contains('drawer')) this.#drawer(false);
+        else this.#panel.close();
     }
 
-    // The list slides over the room on narrow screens; what lies under it is out of reach then.
+    // The list slides over the room on narrow screens.
     #drawer(open) {
         const narrow = this.#narrow.matches;
         const was = this.node.classList.contains('drawer');
         this.node.classList.toggle('drawer', open && narrow);
-        this.#sidebar.node.inert = narrow && !open;
-        this.main.inert = narrow && open;
-        this.#parts.menu.setAttribute('aria-expanded', String(open && narrow));
+        this.#reach();
+        this.#top.menu.setAttribute('aria-expanded', String(open && narrow));
         if (open && narrow) this.#sidebar.node.querySelector('.side-close').focus();
-        else if (was) this.#parts.menu.focus();
+        else if (was && !this.#panel.open) this.#top.menu.focus();
+    }
+
+    // What lies under something else is out of reach.
+    #reach() {
+        const narrow = this.#narrow.matches;
+        const drawer = this.node.classList.contains('drawer');
+        this.#sidebar.node.inert = narrow && !drawer;
+        this.main.inert = narrow && (drawer || this.#panel.open);
+        this.#panel.node.inert = drawer;
+        this.node.classList.toggle('with-panel', this.#panel.open);
+    }
+
+    // Shows something in the panel; the button that showed it puts it away again. here: search in this conversation only.
+    #show(kind, opener, here = false) {
+        const session = this.#session;
+        const { conv } = session;
+        const make = {
+            search: () => new SearchPanel({ session, here, onjump: (id, seq) => this.#jumpTo(id, seq) }),
+            groups: () => new GroupsPanel({ session, onopen: id => this.#open(id) }),
+            settings: () => new SettingsPanel({ session, onleave: this.#hooks.onleave }),
+            info: () => (conv.group ? this.#groupPanel(conv) : this.#personPanel(conv.id)),
+        }[kind];
+        const name = `${kind} ${here} ${kind === 'info' ? conv.key : ''}`;
+        if (this.#panel.open && this.#panel.node.dataset.shows === name) return this.#panel.close();
+        this.#panel.node.dataset.shows = name;
+        const from = this.node.classList.contains('drawer') ? this.#top.menu : opener;
+        this.#drawer(false);
+        this.#panel.show(make(), from);
+    }
+
+    #groupPanel(conv) {
+        return new GroupPanel({
+            session: this.#session, conv, onperson: id => this.#person(id), onsearch: () => this.#show('search', null, true), onleft: left => this.#remove(left),
+        });
+    }
+
+    #personPanel(id) {
+        return new PersonPanel({ session: this.#session, id, onopen: to => this.#open(to), onsearch: () => this.#show('search', null, true) });
+    }
+
+    #person(id) {
+        this.#panel.node.dataset.shows = `person ${id}`;
+        this.#panel.show(this.#personPanel(id), this.#panel.open ? null : document.activeElement);
     }
 
     #open(id) {
@@ -123,7 +179,32 @@ export class ChatView {
         this.#hooks.onopen(id);
         this.#session.open(id);
         this.#drawer(false);
+        if (this.#narrow.matches || this.#aboutOther()) this.#panel.close();
         this.#composer.focus();
+    }
+
+    // Does the panel tell of a conversation that is not on show any more?
+    #aboutOther() {
+        const { view } = this.#panel;
+        return view instanceof GroupPanel || view instanceof PersonPanel || view instanceof GroupsPanel;
+    }
+
+    async #jumpTo(id, seq) {
+        if (!this.#session.isOpen(id)) {
+            this.#keepDraft();
+            this.#hooks.onopen(id);
+            this.#session.open(id);
+        }
+        if (this.#narrow.matches) this.#panel.close();
+        if (!await this.#log.jump(seq)) this.#notice(t('msg.unreachable'));
+    }
+
+    #remove(conv) {
+        const next = this.#session.chat.conversations.find(other => other !== conv && !other.gone);
+        this.#panel.close();
+        this.#hooks.onopen(next?.id ?? null);
+        this.#session.open(next?.id ?? null);
+        this.#session.chat.remove(conv.id);
     }
 
     #keepDraft() {
@@ -132,23 +213,41 @@ export class ChatView {
 
     // Another conversation is on show.
     #shown() {
-        const conv = this.#conv;
+        const { conv } = this.#session;
         this.#shownConv = conv;
         this.#log?.close();
-        this.#log = new Log(this.#session, conv, this.#empty(conv));
-        this.#frame.replaceChildren(this.#log.node);
-        this.#parts.peerAvatar.replaceChildren(avatar(conv.id), h('span', { class: 'dot' }));
-        this.#composer.hint = t('compose.hint', { peer: conv.id });
+        this.#log = conv && this.#makeLog(conv);
+        this.#frame.replaceChildren(this.#log?.node ?? noChat());
+        this.#composer.cancel();
+        this.#composer.hint = conv ? t('compose.hint', { peer: conv.group ? conv.id : this.#session.chat.people.name(conv.id) }) : '';
+        this.#gate = '';
         this.#render();
-        this.#composer.value = this.#drafts.get(conv.key) ?? '';
-        this.#log.toEnd();
+        this.#composer.value = (conv && this.#drafts.get(conv.key)) ?? '';
+        this.#log?.toEnd();
     }
 
-    #send(text) {
-        const taken = this.#session.send(text);
-        if (taken) this.#log.toEnd();
-        else this.#notice(t('compose.full'));
+    #makeLog(conv) {
+        const { people } = this.#session.chat;
+        const acts = messageActs(this.#session, conv, {
+            onreply: message => this.#composer.reply(message, message.own ? t('msg.yourself') : people.name(message.from)),
+            onedit: message => this.#composer.edit(message),
+            onjump: seq => this.#jumpTo(conv.id, seq),
+            onperson: id => this.#person(id),
+        });
+        return new Log({ session: this.#session, conv, empty: emptyChat(this.#session, conv), acts });
+    }
+
+    #send(text, reply) {
+        const taken = this.#session.send(text, reply);
+        if (!taken) this.#notice(t('compose.full'));
+        else if (this.#session.conv.newer) this.#session.toNewest().then(() => this.#log.toEnd());
+        else this.#log.toEnd();
         return taken;
+    }
+
+    #edit(message, text) {
+        if (text.trimEnd() !== message.text) this.#session.attempt(this.#session.changes.edit(message, text.trimEnd()));
+        return true;
     }
 
     #clear() {
@@ -157,27 +256,29 @@ export class ChatView {
     }
 
     #render() {
-        const { chat } = this.#session;
-        if (document.visibilityState === 'visible' && document.hasFocus()) chat.markRead(this.#session.peer);
-        this.#renderTop();
+        const { conv } = this.#session;
+        if (conv && !conv.newer && document.visibilityState === 'visible' && document.hasFocus()) this.#session.markRead();
+        const others = this.#session.chat.conversations.filter(other => other !== conv && other.unread > 0);
+        this.#top.render(conv, others.reduce((sum, other) => sum + other.unread, 0));
         this.#renderStatus();
-        this.#renderElsewhere();
-        this.#log.render();
+        this.#renderElsewhere(others);
+        this.#renderGate(conv);
+        this.#log?.render();
         this.#sidebar.render();
+        this.#panel.render();
         document.title = this.title;
     }
 
-    #renderTop() {
-        const { chat } = this.#session;
-        const p = this.#parts;
-        const conv = this.#conv;
-        const state = this.#session.presence(conv.id);
-        p.peerId.textContent = conv.id;
-        p.presence.textContent = state ? t(`peer.${state}`) : '';
-        p.presence.dataset.state = state ?? 'unknown';
-        p.me.textContent = t('me.short', { me: chat.me });
-        p.peerAvatar.lastChild.classList.toggle('on', state === 'online');
-        p.clear.disabled = chat.shown(conv).length === 0;
+    // The field to write in, or why there is none.
+    #renderGate(conv) {
+        const id = conv ? gateKey(this.#session, conv) : 'none';
+        if (this.#gate === id) return;
+        this.#gate = id;
+        const slot = this.#parts.gate;
+        const bar = conv && gate(this.#session, conv, gone => this.#remove(gone));
+        slot.replaceChildren(...(bar ? [bar] : []));
+        slot.hidden = !bar;
+        this.#composer.node.hidden = conv === null || Boolean(bar);
     }
 
     #renderStatus() {
@@ -202,23 +303,19 @@ export class ChatView {
     }
 
     #unreadTotal() {
-        return this.#session.chat.conversations.reduce((sum, conv) => sum + this.#session.chat.unread(conv), 0);
+        return this.#session.chat.conversations.reduce((sum, conv) => sum + conv.unread, 0);
     }
 
     // Somebody else wrote: say so, and offer to go there.
-    #renderElsewhere() {
-        const { chat } = this.#session;
-        const others = chat.conversations.filter(conv => conv !== this.#conv && chat.unread(conv) > 0);
-        const p = this.#parts;
-        const total = others.reduce((sum, conv) => sum + chat.unread(conv), 0);
-        p.menuBadge.hidden = total === 0;
-        p.menuBadge.textContent = total > 99 ? '99+' : String(total);
-        p.menu.setAttribute('aria-label', total ? t('side.open.unread', { n: total }) : t('side.open'));
-        const id = others.length ? `${others[0].key} ${chat.unread(others[0])}` : '';
-        if (p.elsewhere.dataset.id === id) return;
-        p.elsewhere.dataset.id = id;
-        p.elsewhere.replaceChildren(...others.slice(0, 1).map(conv => h('button', { type: 'button', class: 'elsewhere', onclick: () => this.#open(conv.id) },
-            avatar(conv.id), h('span', {}, t('chat.other', { n: chat.unread(conv), peer: conv.id })), h('strong', {}, t('chat.other.go')))));
+    #renderElsewhere(others) {
+        const { elsewhere } = this.#parts;
+        const id = others.length ? `${others[0].key} ${others[0].unread}` : '';
+        if (elsewhere.dataset.id === id) return;
+        elsewhere.dataset.id = id;
+        const { people } = this.#session.chat;
+        elsewhere.replaceChildren(...others.slice(0, 1).map(conv => h('button', { type: 'button', class: 'elsewhere', onclick: () => this.#open(conv.id) },
+            avatar(conv.id, people.profile(conv.id)), h('span', {}, t('chat.other', { n: conv.unread, peer: conv.group ? conv.id : people.name(conv.id) })),
+            h('strong', {}, t('chat.other.go')))));
     }
 
     #notice(text) {
@@ -227,22 +324,5 @@ export class ChatView {
         notice.hidden = false;
         clearTimeout(this.#noticeTimer);
         this.#noticeTimer = setTimeout(() => { notice.hidden = true; }, NOTICE_MS);
-    }
-
-    // How to begin: a link for the other one to open.
-    #empty(conv) {
-        const url = new URL(location.origin + location.pathname);
-        url.hash = new URLSearchParams({ me: conv.id, to: this.#session.me });
-        const shown = h('input', { class: 'invite-link', readonly: true, value: decodeURI(url.href), 'aria-label': t('chat.invite', { peer: conv.id }) });
-        const copied = h('span', { class: 'copied', role: 'status' });
-        const copy = h('button', {
-            type: 'button', class: 'soft', onclick: async () => {
-                await navigator.clipboard.writeText(url.href);
-                copied.textContent = t('chat.copied');
-            },
-        }, t('chat.copy'));
-        return h('div', { class: 'empty' }, brand(), h('p', { class: 'empty-line' }, t('chat.empty')),
-            h('div', { class: 'invite' }, h('p', {}, t('chat.invite', { peer: conv.id })),
-                h('div', { class: 'new-row' }, shown, navigator.clipboard ? copy : null), copied));
     }
 }

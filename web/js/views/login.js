@@ -19,11 +19,11 @@ function peekingCat() {
         paw(30), paw(116));
 }
 
-function field(name, label, hint, value) {
+function field(name, label, props = {}) {
     const error = h('p', { class: 'field-error', id: `${name}-error`, role: 'alert' });
     const input = h('input', {
-        id: name, name, value, placeholder: hint, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', maxlength: 64,
-        enterkeyhint: name === 'me' ? 'next' : 'go', 'aria-describedby': error.id, 'data-focus': name, dir: 'auto', required: true,
+        id: name, name, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', maxlength: 64, enterkeyhint: name === 'me' ? 'next' : 'go',
+        'aria-describedby': error.id, 'data-focus': name, dir: 'auto', required: true, ...props,
     });
     const complain = text => {
         error.textContent = text;
@@ -31,14 +31,51 @@ function field(name, label, hint, value) {
         else input.removeAttribute('aria-invalid');
     };
     input.addEventListener('input', () => complain(''));
-    return { input, complain, row: h('div', { class: 'field' }, h('label', { for: name }, label), input, error) };
+    const row = h('div', { class: 'field' }, h('label', { for: name }, label), input, error);
+    return { input, complain, row };
 }
 
-/* The entry page. `values` { me, peer } fills it in, and onstart({ me, peer }) is told when both are good. `error`: what
- * the server said about the last attempt. */
-export function loginView({ values, error, onstart, onlang }) {
-    const me = field('me', t('login.me'), t('login.me.hint'), values.me ?? '');
-    const peer = field('peer', t('login.peer'), t('login.peer.hint'), values.peer ?? '');
+// Why the server did not let somebody in, and which field that is about.
+const FIELDS = {
+    bad_login: 'password', password_needed: 'password', weak_password: 'password', back_off: 'password', bad_token: 'password', bad_invite: 'invite', register_off: 'me', user_exists: 'me',
+};
+
+/* The entry page. `values` { me, peer, register } fills it in, and onstart({ me, peer, password?, invite?, register })
+ * is told when all is good. `error` { reason, text }: what the server said about the last attempt. `hello`: what it said
+ * of itself, if that is known; offer(hello) tells later. */
+export function loginView({ values, error, hello = null, onstart, onlang }) {
+    const me = field('me', t('login.me'), { value: values.me ?? '', placeholder: t('login.me.hint') });
+    const password = field('password', t('login.password'), { type: 'password', maxlength: 1024 });
+    const invite = field('invite', t('login.invite'), { maxlength: 128 });
+    const peer = field('peer', t('login.peer'), { value: values.peer ?? '', placeholder: t('login.peer.hint') });
+    const go = h('button', { class: 'primary', 'data-focus': 'start' });
+    const other = h('button', { type: 'button', class: 'quiet other', 'data-focus': 'register', onclick: () => change({ register: !state.register }) });
+    const tokens = h('p', { class: 'tagline', role: 'status' }, t('login.tokens'));
+    const state = { hello, register: Boolean(values.register), asked: FIELDS[error?.reason] === 'password' };
+
+    const accounts = () => state.hello !== null && !state.hello.auth.includes('open');
+    const closed = () => accounts() && !state.hello.auth.includes('password');
+    const wantsPassword = () => !closed() && (accounts() || state.register || state.asked);
+
+    function change(values) {
+        Object.assign(state, values);
+        render();
+    }
+
+    function render() {
+        const registers = state.hello?.register ?? 'off';
+        password.row.hidden = !wantsPassword();
+        password.input.autocomplete = state.register ? 'new-password' : 'current-password';
+        me.input.autocomplete = wantsPassword() ? 'username' : 'off';
+        invite.row.hidden = !state.register || registers !== 'invite';
+        peer.row.hidden = state.register;
+        peer.input.required = !wantsPassword();
+        peer.row.firstChild.textContent = t(wantsPassword() ? 'login.peer.maybe' : 'login.peer');
+        tokens.hidden = !closed();
+        other.hidden = registers === 'off' && !state.register;
+        other.textContent = t(state.register ? 'login.have' : 'login.register');
+        go.textContent = t(state.register ? 'login.register.go' : wantsPassword() ? 'login.go' : 'login.start');
+    }
 
     // Returns the id, or complains.
     const read = ({ input, complain }, empty) => {
@@ -47,19 +84,30 @@ export function loginView({ values, error, onstart, onlang }) {
         return id;
     };
 
+    // Returns the id, undefined where none is needed, or null with a complaint.
+    const readPeer = () => {
+        const none = peer.input.value.trim() === '';
+        return peer.row.hidden || (none && wantsPassword()) ? undefined : read(peer, 'login.empty.peer');
+    };
+
     const submit = event => {
         event.preventDefault();
-        const ids = { me: read(me, 'login.empty.me'), peer: read(peer, 'login.empty.peer') };
+        const ids = { me: read(me, 'login.empty.me'), peer: readPeer() };
         if (ids.me && ids.peer && key(ids.me) === key(ids.peer)) {
             ids.peer = null;
             peer.complain(t('login.same'));
         }
+        const lacks = wantsPassword() && password.input.value === '';
+        if (lacks) password.complain(t('login.empty.password'));
         if (ids.me === null) me.input.focus();
+        else if (lacks) password.input.focus();
         else if (ids.peer === null) peer.input.focus();
-        else onstart(ids);
+        else onstart({ ...ids, ...(wantsPassword() ? { password: password.input.value, invite: invite.input.value.trim(), register: state.register } : {}) });
     };
 
-    if (error) me.complain(error);
+    const faulty = error ? { me, password, invite }[FIELDS[error.reason] ?? 'me'] : null;
+    faulty?.complain(error.text);
+    render();
     const node = h('main', { class: 'login' },
         h('div', { class: 'login-top' }, langSwitch(onlang)),
         h('div', { class: 'login-stage' },
@@ -67,14 +115,15 @@ export function loginView({ values, error, onstart, onlang }) {
             h('form', { class: 'login-card', novalidate: true, onsubmit: submit },
                 h('h1', {}, t('login.welcome')),
                 h('p', { class: 'tagline' }, t('login.tagline')),
-                me.row,
-                peer.row,
-                h('button', { class: 'primary', 'data-focus': 'start' }, t('login.start')))));
+                tokens, me.row, password.row, invite.row, peer.row, go),
+            h('p', { class: 'login-other' }, other)));
+    const firstEmpty = () => [me, password, invite, peer].find(({ input, row }) => !row.hidden && input.value === '');
     return {
         node,
         title: t('app.name'),
-        values: () => ({ me: me.input.value, peer: peer.input.value }),
-        focus: () => (me.input.value && !error ? (peer.input.value ? node.querySelector('.primary') : peer.input) : me.input).focus(),
+        values: () => ({ me: me.input.value, peer: peer.input.value, register: state.register }),
+        offer: news => change({ hello: news }),
+        focus: () => (faulty ?? firstEmpty() ?? { input: go }).input.focus(),
         close() {},
     };
 }

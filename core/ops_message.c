@@ -1,0 +1,229 @@
+#include <stdlib.h>
+
+#include "core/request.h"
+
+/* Messages, and what happens to them: send, edit, delete, react; how far they were read; who is typing. */
+
+static enum im_reason check_text(const struct im_core *core, const char *name, struct im_str text,
+                                 struct im_error *error)
+{
+    if (text.len == 0)
+        return im_fail(error, IM_BAD_FIELD, "%s: must not be empty", name);
+    if (text.len > core->config->text_bytes)
+        return im_fail(error, IM_TOO_LONG, "%s: at most %llu bytes", name,
+                       (unsigned long long)core->config->text_bytes);
+    if (memchr(text.p, '\0', text.len))
+        return im_fail(error, IM_BAD_FIELD, "%s: NUL is not allowed", name);
+    return IM_OK;
+}
+
+static enum im_reason check_body(const struct im_core *core, const struct im_command *cmd, struct im_str *body,
+                                 struct im_error *error)
+{
+    bool text = im_command_has(cmd, IM_F_text), mime = im_command_has(cmd, IM_F_mime);
+    if (text == im_command_has(cmd, IM_F_body) || text == mime)
+        return im_fail(error, IM_BAD_FIELD, "give either text, or body and mime");
+    const char *name = text ? "text" : "body";
+    *body = text ? cmd->text : cmd->body;
+    enum im_reason reason = check_text(core, name, *body, error);
+    if (reason != IM_OK)
+        return reason;
+    if (mime && (cmd->mime.len == 0 || im_str_control(cmd->mime)))
+        return im_fail(error, IM_BAD_FIELD, "mime: must not be empty or have control characters");
+    return IM_OK;
+}
+
+/* The ids that the client names, each checked, as struct im_msg has them. */
+static enum im_reason name_mentions(const struct im_command *cmd, struct im_out *out, struct im_error *error)
+{
+    for (size_t i = 0; i < cmd->mentions_count; i++) {
+        struct im_name name;
+        enum im_reason reason = im_name_parse(cmd->mentions[i], &name, error);
+        if (reason != IM_OK)
+            return reason;
+        if (out->len > 0)
+            im_out_char(out, ' ');
+        im_out_put(out, name.text, name.text_len);
+    }
+    return IM_OK;
+}
+
+/* Whom to: as the client says, or as the token of an incoming webhook does, which may not be contradicted. */
+static enum im_reason find_target(const struct im_session *s, const struct im_command *cmd, struct im_name *to,
+                                  struct im_error *error)
+{
+    if (!im_command_has(cmd, IM_F_to) && s->hook_to) {
+        *to = *s->hook_to;
+        return IM_OK;
+    }
+    if (!im_command_has(cmd, IM_F_to))
+        return im_fail(error, IM_BAD_FIELD, "to: is missing");
+    enum im_reason reason = im_conv_parse(cmd->to, to, error);
+    if (reason == IM_OK && s->hook_to && !im_str_eq(im_name_key(to), im_name_key(s->hook_to)))
+        return im_fail(error, IM_FORBIDDEN, "to: this webhook sends to one conversation only");
+    return reason;
+}
+
+enum im_reason im_op_send(struct im_core *core, struct im_session *s, const struct im_command *cmd,
+                          struct im_error *error)
+{
+    struct im_name to;
+    struct im_str body;
+    struct im_out mentions = {0};
+    enum im_reason reason = find_target(s, cmd, &to, error);
+    if (reason == IM_OK)
+        reason = check_body(core, cmd, &body, error);
+    if (reason == IM_OK)
+        reason = name_mentions(cmd, &mentions, error);
+    if (reason == IM_OK) {
+        struct im_msg msg = {
+            .kind = im_conv_kind(&to),
+            .to = im_conv_text(core, &to),
+            .to_key = im_name_key(&to),
+            .body = body,
+            .ref = im_command_has(cmd, IM_F_reply) ? cmd->reply : 0,
+            .mentions = im_out_view(&mentions),
+        };
+        if (im_command_has(cmd, IM_F_mime))
+            msg.mime = cmd->mime;
+        reason = im_append(core, s, cmd, IM_EV_MSG, &msg, error);
+    }
+    im_out_clear(&mentions);
+    return reason;
+}
+
+/* What is about a message: conv and seq. */
+static enum im_reason about(struct im_core *core, const struct im_command *cmd, struct im_name *conv,
+                            struct im_msg *msg, struct im_error *error)
+{
+    enum im_reason reason = im_conv_parse(cmd->conv, conv, error);
+    if (reason != IM_OK)
+        return reason;
+    if (cmd->seq == 0)
+        return im_fail(error, IM_BAD_FIELD, "seq: messages are numbered from 1");
+    *msg = (struct im_msg){
+        .kind = im_conv_kind(conv), .to = im_conv_text(core, conv), .to_key = im_name_key(conv), .ref = cmd->seq};
+    return IM_OK;
+}
+
+enum im_reason im_op_edit(struct im_core *core, struct im_session *s, const struct im_command *cmd,
+                          struct im_error *error)
+{
+    struct im_name conv;
+    struct im_msg msg;
+    enum im_reason reason = about(core, cmd, &conv, &msg, error);
+    if (reason == IM_OK)
+        reason = check_text(core, "text", cmd->text, error);
+    if (reason != IM_OK)
+        return reason;
+    msg.body = cmd->text;
+    return im_append(core, s, cmd, IM_EV_EDIT, &msg, error);
+}
+
+enum im_reason im_op_delete(struct im_core *core, struct im_session *s, const struct im_command *cmd,
+                            struct im_error *error)
+{
+    struct im_name conv;
+    struct im_msg msg;
+    enum im_reason reason = about(core, cmd, &conv, &msg, error);
+    if (reason != IM_OK)
+        return reason;
+    if (im_command_has(cmd, IM_F_scope)) {
+        if (im_str_eq(cmd->scope, IM_STR("me")))
+            msg.kind = IM_CONV_SELF;
+        else if (!im_str_eq(cmd->scope, IM_STR("all")))
+            return im_fail(error, IM_BAD_FIELD, "for: must be \"all\" or \"me\"");
+    }
+    return im_append(core, s, cmd, IM_EV_DELETE, &msg, error);
+}
+
+/* One symbol, not a text: no spaces, no controls, nothing that is a word. */
+static enum im_reason check_emoji(struct im_str emoji, struct im_error *error)
+{
+    enum { EMOJI_MAX = 32 };
+    bool plain = true;
+    for (size_t i = 0; i < emoji.len; i++)
+        plain = plain && (unsigned char)emoji.p[i] < 0x80;
+    if (emoji.len == 0 || emoji.len > EMOJI_MAX || (plain && emoji.len > 2) || im_str_control(emoji) ||
+        memchr(emoji.p, ' ', emoji.len))
+        return im_fail(error, IM_BAD_FIELD, "emoji: one symbol of at most %d bytes", EMOJI_MAX);
+    return IM_OK;
+}
+
+enum im_reason im_op_react(struct im_core *core, struct im_session *s, const struct im_command *cmd,
+                           struct im_error *error)
+{
+    struct im_name conv;
+    struct im_msg msg;
+    enum im_reason reason = about(core, cmd, &conv, &msg, error);
+    if (reason == IM_OK)
+        reason = check_emoji(cmd->emoji, error);
+    if (reason != IM_OK)
+        return reason;
+    msg.body = cmd->emoji;
+    msg.on = !im_command_has(cmd, IM_F_on) || cmd->on;
+    return im_append(core, s, cmd, IM_EV_REACT, &msg, error);
+}
+
+enum im_reason im_op_ack(struct im_core *core, struct im_session *s, const struct im_command *cmd,
+                         struct im_error *error)
+{
+    if (cmd->pos > s->sent_pos)
+        return im_fail(error, IM_BAD_FIELD, "pos: ahead of what was sent to this session");
+    im_cursor_advance(core, s->cursor, cmd->pos);
+    im_reply_ok(s, cmd);
+    return IM_OK;
+}
+
+enum im_reason im_op_read(struct im_core *core, struct im_session *s, const struct im_command *cmd,
+                          struct im_error *error)
+{
+    struct im_name conv;
+    enum im_reason reason = im_conv_parse(cmd->conv, &conv, error);
+    if (reason != IM_OK)
+        return reason;
+    im_mark_read(core, s->user, &conv, cmd->seq);
+    im_reply_ok(s, cmd);
+    return IM_OK;
+}
+
+static void tell_group(struct im_core *core, const struct im_group *group, const struct im_user *but,
+                       struct im_event *e)
+{
+    struct im_seat *seat;
+    DL_FOREACH(group->seats, seat)
+    {
+        if (seat->user != but)
+            im_user_tell(core, seat->user, e);
+    }
+}
+
+enum im_reason im_op_typing(struct im_core *core, struct im_session *s, const struct im_command *cmd,
+                            struct im_error *error)
+{
+    enum { AGAIN_MS = 500 };
+    struct im_name conv;
+    enum im_reason reason = im_conv_parse(cmd->conv, &conv, error);
+    if (reason != IM_OK)
+        return reason;
+    bool on = !im_command_has(cmd, IM_F_on) || cmd->on, group = im_conv_is_group(im_name_key(&conv));
+    im_reply_ok(s, cmd);
+    if (on && s->typing_ms > 0 && core->mono_ms - s->typing_ms < AGAIN_MS)
+        return IM_OK;
+    s->typing_ms = on ? core->mono_ms : 0;
+    const struct im_str self = im_name_text(&s->user->name), self_key = im_name_key(&s->user->name);
+    struct im_event *e = im_event_typing(group ? im_conv_text(core, &conv) : self, self, on, core->config->typing_ms);
+    if (group) {
+        const struct im_group *g = im_group_find(core, im_name_key(&conv));
+        const struct im_seat *seat = im_seat_find(g, s->user);
+        if (seat && im_may(seat->role, IM_MAY_SEND, IM_ROLE_NONE) == IM_OK)
+            tell_group(core, g, s->user, e);
+    } else {
+        struct im_user *peer = im_user_find(core, im_name_key(&conv));
+        if (peer && peer != s->user && !im_user_blocks(peer, self_key) &&
+            !im_user_blocks(s->user, im_name_key(&peer->name)))
+            im_user_tell(core, peer, e);
+    }
+    im_event_drop(&e);
+    return IM_OK;
+}

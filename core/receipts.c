@@ -1,0 +1,221 @@
+#include <stdlib.h>
+
+#include "core/private.h"
+
+/* What others may know of a reader: how far direct messages have reached a device of theirs, which follows from the
+ * cursors, and how far a conversation was read. Both only grow, and many steps become one: senders are told, and marks
+ * written, at intervals. */
+
+static void drop_oldest(struct im_user *user, size_t n)
+{
+    if (user->fresh == NULL)
+        return;
+    for (size_t i = 0; i < n; i++)
+        im_event_drop(&user->fresh[i]);
+    user->fresh_count -= n;
+    memmove(user->fresh, user->fresh + n, user->fresh_count * sizeof *user->fresh);
+    if (user->fresh_count > 0)
+        return;
+    free(user->fresh);
+    user->fresh = NULL;
+}
+
+void im_receipt_fresh(struct im_core *core, struct im_user *user, struct im_event *e)
+{
+    const struct im_msg *m = &e->msg;
+    (void)core;
+    if (e->type != IM_EV_MSG || m->kind != IM_CONV_DIRECT || m->pos <= user->received_pos ||
+        im_str_eq(m->from_key, im_name_key(&user->name)))
+        return;
+    for (size_t i = user->fresh_count; i > 0; i--)
+        if (user->fresh[i - 1]->msg.pos == m->pos)
+            return;
+    if (user->fresh_count == IM_FRESH_MAX)
+        drop_oldest(user, 1);
+    if (user->fresh == NULL)
+        user->fresh = im_alloc(IM_FRESH_MAX * sizeof *user->fresh);
+    user->fresh[user->fresh_count++] = im_event_hold(e);
+}
+
+void im_receipt_advance(struct im_core *core, struct im_user *user, uint64_t pos)
+{
+    if (pos <= user->received_pos)
+        return;
+    user->received_pos = pos;
+    if (user->fresh_count == 0 || user->receipts_due)
+        return;
+    user->receipts_due = true;
+    DL_APPEND2(core->receivers, user, receipt_prev, receipt_next);
+}
+
+static void tell(struct im_core *core, struct im_user *to, const struct im_user *reader, uint64_t received,
+                 uint64_t read)
+{
+    if (to == NULL || im_user_blocks(reader, im_name_key(&to->name)) || im_user_blocks(to, im_name_key(&reader->name)))
+        return;
+    struct im_event *e =
+        im_event_receipt(IM_CONV_DIRECT, im_name_text(&reader->name), im_name_text(&reader->name), received, read);
+    im_user_tell(core, to, e);
+    im_event_drop(&e);
+}
+
+/* The newest of each sender's; the earlier ones are said with it. */
+static bool is_last_of_sender(const struct im_user *user, size_t i)
+{
+    for (size_t k = i + 1; k < user->fresh_count; k++) {
+        const struct im_msg *later = &user->fresh[k]->msg;
+        if (later->pos <= user->received_pos && im_str_eq(later->from_key, user->fresh[i]->msg.from_key))
+            return false;
+    }
+    return true;
+}
+
+/* Kept in the order they came, which is that of the log but for a session that reads it from further back. */
+static void flush_user(struct im_core *core, struct im_user *user)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < user->fresh_count; i++) {
+        const struct im_msg *m = &user->fresh[i]->msg;
+        if (m->pos <= user->received_pos && is_last_of_sender(user, i))
+            tell(core, im_user_find(core, m->from_key), user, m->seq, 0);
+    }
+    for (size_t i = 0; i < user->fresh_count; i++) {
+        if (user->fresh[i]->msg.pos > user->received_pos)
+            user->fresh[kept++] = user->fresh[i];
+        else
+            im_event_drop(&user->fresh[i]);
+    }
+    user->fresh_count = kept;
+    drop_oldest(user, 0);
+}
+
+static void not_due(struct im_core *core, struct im_user *user)
+{
+    if (user->receipts_due)
+        DL_DELETE2(core->receivers, user, receipt_prev, receipt_next);
+    user->receipts_due = false;
+}
+
+void im_receipts_flush(struct im_core *core)
+{
+    while (core->receivers) {
+        struct im_user *user = core->receivers;
+        not_due(core, user);
+        flush_user(core, user);
+    }
+}
+
+void im_receipts_forget(struct im_core *core, struct im_user *user)
+{
+    if (user->receipts_due)
+        flush_user(core, user);
+    not_due(core, user);
+    drop_oldest(user, user->fresh_count);
+}
+
+void im_mark_read(struct im_core *core, struct im_user *user, const struct im_name *conv, uint64_t seq)
+{
+    struct im_mark *mark = user->marks;
+    while (mark && !im_str_eq(im_name_key(&mark->conv), im_name_key(conv)))
+        mark = mark->of_user;
+    if (mark) {
+        mark->seq = mark->seq < seq ? seq : mark->seq;
+        return;
+    }
+    mark = im_alloc(sizeof *mark);
+    *mark = (struct im_mark){.seq = seq, .user = user->name, .conv = *conv, .of_user = user->marks};
+    user->marks = mark;
+    DL_APPEND(core->marks, mark);
+}
+
+/* One write of some marks. */
+struct marks_request {
+    struct im_store_marks op;
+    struct im_core *core;
+    struct im_mark *marks; /* a list */
+    struct im_store_mark rows[];
+};
+
+static void told_group(struct im_core *core, const struct im_user *reader, const struct im_mark *mark, uint64_t seq)
+{
+    struct im_group *group = im_group_find(core, im_name_key(&mark->conv));
+    struct im_seat *seat;
+    if (group == NULL)
+        return;
+    struct im_event *e = im_event_receipt(IM_CONV_GROUP, im_name_text(&group->name), im_name_text(&mark->user), 0, seq);
+    DL_FOREACH(group->seats, seat)
+    {
+        if (seat->user != reader)
+            im_user_tell(core, seat->user, e);
+    }
+    im_event_drop(&e);
+}
+
+static void told_own(struct im_core *core, struct im_user *reader, const struct im_mark *mark, uint64_t seq)
+{
+    struct im_event *e = im_event_receipt(im_conv_is_group(im_name_key(&mark->conv)) ? IM_CONV_GROUP : IM_CONV_DIRECT,
+                                          im_name_text(&mark->conv), im_name_text(&mark->user), 0, seq);
+    im_user_tell(core, reader, e);
+    im_event_drop(&e);
+}
+
+static void marked(struct im_core *core, const struct im_mark *mark, uint64_t seq)
+{
+    struct im_user *reader = im_user_find(core, im_name_key(&mark->user));
+    if (reader)
+        told_own(core, reader, mark, seq);
+    if (im_conv_is_group(im_name_key(&mark->conv))) {
+        const struct im_group *group = im_group_find(core, im_name_key(&mark->conv));
+        if (group && group->members <= core->config->receipt_members)
+            told_group(core, reader, mark, seq);
+    } else if (reader && !im_str_eq(im_name_key(&mark->conv), im_name_key(&mark->user))) {
+        tell(core, im_user_find(core, im_name_key(&mark->conv)), reader, 0, seq);
+    }
+}
+
+static void written(struct im_store_op *op)
+{
+    struct marks_request *r = op->owner;
+    struct im_mark *mark, *next;
+    size_t i = 0;
+    r->core->pending_ops--;
+    if (op->status != IM_OK)
+        IM_LOG(r->core->log, IM_LOG_WARN, "core", "read marks not written",
+               IM_KS("reason", im_reason_name(op->status)));
+    DL_FOREACH_SAFE(r->marks, mark, next)
+    {
+        if (op->status == IM_OK && r->rows[i].moved)
+            marked(r->core, mark, r->rows[i].seq);
+        i++;
+        free(mark);
+    }
+    free(r);
+}
+
+void im_marks_flush(struct im_core *core)
+{
+    size_t count = 0, i = 0;
+    struct im_mark *mark;
+    if (core->marks == NULL)
+        return;
+    DL_COUNT(core->marks, mark, count);
+    struct marks_request *r = im_zalloc(sizeof *r + count * sizeof *r->rows);
+    r->core = core;
+    r->marks = core->marks;
+    core->marks = NULL;
+    DL_FOREACH(r->marks, mark)
+    {
+        bool group = im_conv_is_group(im_name_key(&mark->conv));
+        struct im_user *user = im_user_find(core, im_name_key(&mark->user));
+        if (user)
+            user->marks = NULL;
+        r->rows[i++] = (struct im_store_mark){.key = im_name_key(&mark->user),
+                                              .kind = group ? IM_CONV_GROUP : IM_CONV_DIRECT,
+                                              .peer = im_name_key(&mark->conv),
+                                              .seq = mark->seq};
+    }
+    r->op = (struct im_store_marks){
+        .op = {.kind = IM_STORE_MARKS, .done = written, .owner = r}, .rows = r->rows, .count = count};
+    core->pending_ops++;
+    im_store_submit(core->store, &r->op.op);
+}

@@ -1,0 +1,69 @@
+#include "core/request.h"
+
+#include <stdlib.h>
+
+struct im_request *im_request_new(struct im_core *core, struct im_session *s, const struct im_command *cmd,
+                                  enum im_store_op_kind kind, void (*done)(struct im_store_op *))
+{
+    struct im_request *r = im_zalloc(sizeof *r);
+    r->core = core;
+    r->session = s->id;
+    r->op = cmd->op;
+    im_out_put(&r->id, cmd->id.p, cmd->id.len);
+    if (s->user)
+        im_out_put(&r->self, s->user->name.key, s->user->name.key_len);
+    r->store.head = (struct im_store_op){.kind = kind, .done = done, .owner = r};
+    return r;
+}
+
+void im_request_submit(struct im_request *r, struct im_session *s)
+{
+    s->inflight++;
+    s->reads += r->store.head.kind >= IM_STORE_FIRST_READ;
+    r->core->pending_ops++;
+    im_store_submit(r->core->store, &r->store.head);
+}
+
+/* The session that asked, if it is still there to be answered. */
+struct im_session *im_request_answered(struct im_request *r)
+{
+    struct im_session *s = im_session_find(r->core, r->session);
+    r->core->pending_ops--;
+    if (s) {
+        s->inflight--;
+        s->reads -= r->store.head.kind >= IM_STORE_FIRST_READ;
+    }
+    return s && !im_session_closing(s) ? s : NULL;
+}
+
+void im_request_finish(struct im_request *r, struct im_session *s)
+{
+    if (s)
+        im_session_review(r->core, s);
+    im_out_clear(&r->id);
+    im_out_clear(&r->self);
+    im_out_clear(&r->text);
+    free(r->more);
+    free(r);
+}
+
+void im_request_fail(struct im_request *r, struct im_session *s, enum im_reason reason)
+{
+    if (s == NULL)
+        return;
+    im_session_err(r->core, s, r->op, im_out_view(&r->id), reason, "", reason == IM_BUSY ? IM_BUSY_AFTER_MS : 0);
+    if (r->or_close)
+        im_session_end(r->core, s, reason, false);
+}
+
+void im_reply(struct im_session *s, const struct im_reply *r)
+{
+    im_session_send(s, im_event_reply(r), false);
+}
+
+/* The plain ok, for those who gave an id. */
+void im_reply_ok(struct im_session *s, const struct im_command *cmd)
+{
+    if (cmd->id.p)
+        im_reply(s, &(struct im_reply){.op = cmd->op, .id = cmd->id});
+}

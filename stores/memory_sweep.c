@@ -1,0 +1,96 @@
+#include <stdlib.h>
+
+#include "stores/memory.h"
+
+struct sweep {
+    struct im_memory *m;
+    struct im_store_sweep *op;
+};
+
+/* Is there something to erase and, before the step's limit is reached, is it now? */
+static bool take(struct sweep *s)
+{
+    if (s->op->erased >= s->op->limit) {
+        s->op->more = true;
+        return false;
+    }
+    s->op->erased++;
+    return true;
+}
+
+static bool older(const struct sweep *s, int64_t ts_ms, uint64_t limit_ms)
+{
+    int64_t age = s->op->now_ms - ts_ms;
+    return limit_ms > 0 && age > 0 && (uint64_t)age > limit_ms;
+}
+
+/* The conversation's oldest event goes, and what was said in it, wherever that is. */
+static void erase_first(struct im_memory *m, struct im_mem_conv *c)
+{
+    struct im_mem_slot *slot = im_mem_slot(c, 0);
+    struct im_mem_record *r = im_mem_record(m, slot->pos);
+    if (slot->state)
+        im_mem_erase_message(m, slot);
+    im_mem_state_free(slot);
+    if (r->event->msg.cid.p)
+        im_mem_sent_drop(m, r->from, r->event->msg.cid);
+    im_event_drop(&r->event);
+    c->base++;
+    c->base_messages = slot->messages;
+    im_mem_queue_pop(&c->slots, sizeof *slot);
+    m->events--;
+    while (m->log.count > 0 && im_mem_record(m, m->log_base + 1)->event == NULL) {
+        im_mem_queue_pop(&m->log, sizeof *r);
+        m->log_base++;
+    }
+}
+
+static void sweep_conv(struct sweep *s, struct im_mem_conv *c)
+{
+    uint64_t base = c->base;
+    while (c->slots.count > 0) {
+        const struct im_msg *first = &im_mem_record(s->m, im_mem_slot(c, 0)->pos)->event->msg;
+        bool surplus = s->op->retention_count > 0 && c->slots.count > s->op->retention_count;
+        if ((!surplus && !older(s, first->ts_ms, s->op->retention_ms)) || !take(s))
+            break;
+        erase_first(s->m, c);
+    }
+    if (base == c->base)
+        return;
+    im_mem_seqs_trim(&c->mentions, c->base);
+    for (size_t i = 0; i < c->view_count; i++)
+        im_mem_seqs_trim(&c->views[i]->gone, c->base);
+    if (c->over && c->slots.count == 0)
+        im_mem_conv_free(s->m, c);
+}
+
+static void sweep_devices(struct sweep *s, struct im_mem_user *u)
+{
+    for (size_t i = u->device_count; i > 0; i--)
+        if (u->devices[i - 1].name_len > 0 &&
+            !im_device_is_hook((struct im_str){u->devices[i - 1].name, u->devices[i - 1].name_len}) &&
+            older(s, u->devices[i - 1].seen_ms, s->op->device_ms) && take(s))
+            im_mem_device_free(u, i - 1);
+}
+
+enum im_reason im_mem_sweep(struct im_memory *m, struct im_store_sweep *op)
+{
+    struct sweep s = {m, op};
+    struct im_mem_conv *c, *next_conv;
+    DL_FOREACH_SAFE(m->convs, c, next_conv)
+    {
+        sweep_conv(&s, c);
+    }
+    struct im_mem_user *u, *next_user;
+    HASH_ITER(hh, m->users, u, next_user)
+    {
+        sweep_devices(&s, u);
+    }
+    struct im_mem_row *row, *next_row;
+    HASH_ITER(hh, m->rows, row, next_row)
+    {
+        if (row->record.expires_ms != 0 && op->now_ms > row->record.expires_ms && take(&s))
+            im_mem_row_free(m, row);
+    }
+    return IM_OK;
+}

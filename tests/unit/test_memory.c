@@ -1,0 +1,112 @@
+#include "tests/conform/store_box.h"
+
+#include <stdlib.h>
+
+/* What the memory store does beside what every store does. */
+
+static int setup(void **state)
+{
+    struct box *b = box_new(&im_store_rows[IM_STORE_MEMORY]);
+    box_open(b);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct box *b = *state;
+    box_free(&b);
+    return 0;
+}
+
+static struct im_event *only(struct box *b, struct im_store_history h)
+{
+    assert_int_equal(box_do(b, &h.op), IM_OK);
+    assert_int_equal(h.count, 1);
+    struct im_event *e = h.events[0];
+    free(h.events);
+    return e;
+}
+
+static void change_message(struct box *b, enum im_event_type type, const char *body)
+{
+    struct im_msg m = {.ts_ms = 1700000000000,
+                       .from = IM_STR("ann"),
+                       .from_key = IM_STR("ann"),
+                       .to = IM_STR("bob"),
+                       .to_key = IM_STR("bob"),
+                       .body = im_str(body),
+                       .on = true,
+                       .ref = 1};
+    struct im_store_append op = {
+        .op.kind = IM_STORE_APPEND, .event = im_event_new(type, &m), .policy = {.reactions = 10}};
+    assert_int_equal(box_do(b, &op.op), IM_OK);
+    im_event_drop(&op.event);
+}
+
+static void messages_are_shared_until_they_change(void **state)
+{
+    struct im_event *sent = box_append(*state, "ann", "bob", NULL, "hi");
+    struct im_event *read = only(*state, op_before("bob", "ann", 0, 10));
+    assert_ptr_equal(read, sent);
+    im_event_drop(&read);
+    change_message(*state, IM_EV_REACT, "x");
+    read = only(*state, op_before("bob", "ann", 0, 10));
+    assert_ptr_not_equal(read, sent);
+    im_event_drop(&read);
+    struct im_store_since s = op_since("bob", 0, 1, 1000);
+    assert_int_equal(box_do(*state, &s.op), IM_OK);
+    assert_ptr_equal(s.events[0], sent);
+    drop_events(&s.events, &s.count);
+    /* what others hold does not change under their hands */
+    change_message(*state, IM_EV_DELETE, NULL);
+    assert_true(str_is(sent->msg.body, "hi"));
+    assert_false(sent->msg.deleted);
+    im_event_drop(&sent);
+}
+
+/* One search does not keep everybody waiting, however much there is to look into. */
+static void a_long_search_goes_by_steps(void **state)
+{
+    enum { MESSAGES = 60000, TOGETHER = 1000 };
+    struct im_store_append *ops = calloc(TOGETHER, sizeof *ops);
+    box_send(*state, "ann", "bob", "needle");
+    for (unsigned n = 0; n < MESSAGES; n += TOGETHER) {
+        for (unsigned i = 0; i < TOGETHER; i++) {
+            ops[i] = op_append("ann", "bob", NULL, "hay");
+            box_submit(*state, &ops[i].op);
+        }
+        box_turn(*state);
+        for (unsigned i = 0; i < TOGETHER; i++)
+            im_event_drop(&ops[i].event);
+    }
+    free(ops);
+    unsigned steps = 0;
+    size_t found = 0;
+    uint64_t before = 0;
+    do {
+        struct im_store_search s = {.op.kind = IM_STORE_SEARCH,
+                                    .key = key_of("bob"),
+                                    .text = IM_STR("needle"),
+                                    .before = before,
+                                    .limit = 10,
+                                    .bytes = 1000};
+        assert_int_equal(box_do(*state, &s.op), IM_OK);
+        assert_true(s.next == 0 || before == 0 || s.next < before);
+        found += s.count;
+        before = s.next;
+        steps++;
+        drop_hits(&s);
+    } while (before != 0);
+    assert_int_equal(found, 1);
+    assert_true(steps > 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(messages_are_shared_until_they_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_search_goes_by_steps, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

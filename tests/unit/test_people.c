@@ -1,0 +1,278 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/unit/world.h"
+
+/* Receipts, presence, blocks, profiles, devices and reports. */
+
+struct two {
+    struct wire a, b;
+};
+
+static void enter(struct world *w, struct two *t)
+{
+    wire_open(w, &t->a, &im_dialect_json);
+    wire_open(w, &t->b, &im_dialect_json);
+    wire_login(&t->a, "ann");
+    wire_login(&t->b, "bob");
+}
+
+static void leave(struct two *t)
+{
+    wire_close_now(&t->a);
+    wire_close_now(&t->b);
+}
+
+static void soon(struct world *w, struct two *t)
+{
+    wire_settle(&t->a);
+    wire_settle(&t->b);
+    world_time(w, w->config->cursor_interval_ms + 1);
+    wire_settle(&t->a);
+    wire_settle(&t->b);
+}
+
+static void the_sender_learns_what_has_arrived_once_for_many(void **state)
+{
+    struct two t;
+    enter(*state, &t);
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"2\"}");
+    wire_settle(&t.b);
+    assert_heard(&t.a, "");
+    soon(*state, &t);
+    assert_heard(&t.a, "{\"op\":\"receipt\",\"conv\":\"bob\",\"user\":\"bob\",\"received\":2}\n");
+    leave(&t);
+}
+
+static void a_named_device_says_itself_what_has_arrived(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    wire_open(w, &t.a, &im_dialect_json);
+    wire_open(w, &t.b, &im_dialect_json);
+    wire_login(&t.a, "ann");
+    wire_say(&t.b, "{\"op\":\"hello\",\"device\":\"phone\"}");
+    wire_login(&t.b, "bob");
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"2\"}");
+    soon(w, &t);
+    assert_heard(&t.a, "");
+    wire_say(&t.b, "{\"op\":\"ack\",\"pos\":\"1\"}");
+    soon(w, &t);
+    assert_heard_part(&t.a, "\"received\":1}");
+    wire_say(&t.b, "{\"op\":\"ack\",\"pos\":\"2\"}");
+    soon(w, &t);
+    assert_heard_part(&t.a, "\"received\":2}");
+    leave(&t);
+}
+
+static void a_read_mark_reaches_the_peer_and_own_devices_and_never_goes_back(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    struct wire other;
+    enter(w, &t);
+    wire_open(w, &other, &im_dialect_json);
+    wire_login(&other, "bob");
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"2\"}");
+    soon(w, &t);
+    wire_heard(&t.a), wire_heard(&other);
+    wire_say(&t.b, "{\"op\":\"read\",\"conv\":\"ann\",\"seq\":1}");
+    wire_say(&t.b, "{\"op\":\"read\",\"conv\":\"ann\",\"seq\":2}");
+    wire_say(&t.b, "{\"op\":\"read\",\"conv\":\"ann\",\"seq\":1}");
+    soon(w, &t);
+    assert_heard(&t.a, "{\"op\":\"receipt\",\"conv\":\"bob\",\"user\":\"bob\",\"read\":2}\n");
+    assert_heard(&other, "{\"op\":\"receipt\",\"conv\":\"ann\",\"user\":\"bob\",\"read\":2}\n");
+    wire_say(&t.b, "{\"op\":\"read\",\"conv\":\"ann\",\"seq\":1}");
+    soon(w, &t);
+    assert_heard(&t.a, "");
+    wire_close_now(&other);
+    leave(&t);
+}
+
+static void an_edit_does_not_count_as_unread(void **state)
+{
+    struct two t;
+    enter(*state, &t);
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    wire_say(&t.a, "{\"op\":\"edit\",\"id\":1,\"conv\":\"bob\",\"seq\":1,\"text\":\"one\"}");
+    assert_heard_part(&t.a, "\"seq\":2");
+    assert_heard_part(&t.b, "{\"op\":\"edit\",\"conv\":\"ann\",\"seq\":2");
+    wire_say(&t.b, "{\"op\":\"conversations\",\"id\":1}");
+    assert_heard_part(&t.b, "\"unread\":1");
+    wire_say(&t.b, "{\"op\":\"history\",\"id\":1,\"conv\":\"ann\"}");
+    assert_heard_part(&t.b, "\"text\":\"one\"");
+    leave(&t);
+}
+
+static void deleting_for_oneself_shows_to_own_devices_alone(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    struct wire other;
+    enter(w, &t);
+    wire_open(w, &other, &im_dialect_json);
+    wire_login(&other, "bob");
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    wire_heard(&t.a), wire_heard(&t.b), wire_heard(&other);
+    wire_say(&t.b, "{\"op\":\"delete\",\"id\":1,\"conv\":\"ann\",\"seq\":1,\"for\":\"me\"}");
+    assert_heard_part(&t.b, "\"op\":\"ok\",\"id\":1");
+    assert_heard_part(&other, "{\"op\":\"delete\",\"conv\":\"ann\"");
+    assert_heard(&t.a, "");
+    leave(&t);
+    wire_close_now(&other);
+}
+
+static void a_short_absence_is_none(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    enter(w, &t);
+    wire_say(&t.a, "{\"op\":\"presence\",\"id\":1,\"users\":[\"bob\"]}");
+    assert_heard_part(&t.a, "\"state\":\"online\"");
+    wire_close_now(&t.b);
+    world_time(w, w->config->linger_ms / 2);
+    assert_heard(&t.a, "");
+    wire_open(w, &t.b, &im_dialect_json);
+    wire_login(&t.b, "bob");
+    world_time(w, w->config->linger_ms);
+    assert_heard(&t.a, "");
+    wire_close_now(&t.b);
+    world_time(w, w->config->linger_ms);
+    assert_heard_part(&t.a, "{\"op\":\"presence\",\"user\":\"bob\",\"state\":\"offline\"");
+    wire_open(w, &t.b, &im_dialect_json);
+    leave(&t);
+}
+
+static void a_state_and_its_text_show_to_watchers(void **state)
+{
+    struct two t;
+    enter(*state, &t);
+    wire_say(&t.a, "{\"op\":\"presence\",\"users\":[\"bob\"]}");
+    wire_say(&t.b, "{\"op\":\"presence\",\"id\":1,\"state\":\"dnd\",\"text\":\"开会\"}");
+    assert_heard_part(&t.b, "\"op\":\"ok\"");
+    assert_heard(&t.a, "{\"op\":\"presence\",\"user\":\"bob\",\"state\":\"dnd\",\"text\":\"开会\"}\n");
+    wire_say(&t.b, "{\"op\":\"presence\",\"id\":1,\"state\":\"invisible\"}");
+    assert_heard_part(&t.b, "bad_field");
+    leave(&t);
+}
+
+static void the_blocked_learn_nothing(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    enter(w, &t);
+    wire_say(&t.a, "{\"op\":\"presence\",\"users\":[\"bob\"]}");
+    wire_say(&t.b, "{\"op\":\"block\",\"id\":1,\"user\":\"ann\"}");
+    assert_heard_part(&t.b, "\"op\":\"ok\"");
+    assert_heard(&t.a, "{\"op\":\"presence\",\"user\":\"bob\",\"state\":\"offline\"}\n");
+    wire_say(&t.a, "{\"op\":\"send\",\"id\":2,\"to\":\"bob\",\"text\":\"please\"}");
+    assert_heard_part(&t.a, "\"online\":false");
+    wire_say(&t.a, "{\"op\":\"typing\",\"conv\":\"bob\"}");
+    assert_heard(&t.b, "");
+    soon(w, &t);
+    assert_heard(&t.a, "");
+    wire_say(&t.b, "{\"op\":\"block\",\"id\":2}");
+    assert_heard_part(&t.b, "\"users\":[\"ann\"]");
+    wire_say(&t.b, "{\"op\":\"history\",\"id\":3,\"conv\":\"ann\"}");
+    assert_heard_part(&t.b, "\"messages\":[]");
+    wire_say(&t.b, "{\"op\":\"block\",\"id\":4,\"user\":\"ann\",\"on\":false}");
+    wire_say(&t.a, "{\"op\":\"send\",\"id\":2,\"to\":\"bob\",\"text\":\"again\"}");
+    assert_heard_part(&t.b, "again");
+    leave(&t);
+}
+
+static void a_profile_tells_what_its_owner_wants(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    enter(w, &t);
+    wire_say(&t.b, "{\"op\":\"profile\",\"id\":1,\"name\":\"Bob der Baumeister\"}");
+    assert_heard_part(&t.b, "\"op\":\"ok\"");
+    wire_say(&t.b, "{\"op\":\"profile\",\"id\":1,\"avatar\":\"https://example.org/b.png\"}");
+    wire_say(&t.a, "{\"op\":\"profile\",\"id\":2,\"user\":\"BOB\"}");
+    const char *heard = wire_heard(&t.a);
+    assert_non_null(strstr(heard, "\"name\":\"Bob der Baumeister\""));
+    assert_non_null(strstr(heard, "b.png"));
+    wire_close_now(&t.b);
+    world_time(w, w->config->linger_ms);
+    wire_say(&t.a, "{\"op\":\"profile\",\"id\":3,\"user\":\"bob\"}");
+    assert_heard_part(&t.a, "\"seen\":1700");
+    wire_open(w, &t.b, &im_dialect_json);
+    wire_login(&t.b, "bob");
+    wire_say(&t.b, "{\"op\":\"profile\",\"id\":1,\"seen\":false}");
+    wire_close_now(&t.b);
+    world_time(w, w->config->linger_ms);
+    wire_heard(&t.a);
+    wire_say(&t.a, "{\"op\":\"profile\",\"id\":4,\"user\":\"bob\"}");
+    assert_null(strstr(wire_heard(&t.a), "seen"));
+    wire_open(w, &t.b, &im_dialect_json);
+    leave(&t);
+}
+
+static void a_forgotten_device_is_signed_out(void **state)
+{
+    struct world *w = *state;
+    struct wire a, b;
+    wire_open(w, &a, &im_dialect_json);
+    wire_open(w, &b, &im_dialect_json);
+    wire_say(&a, "{\"op\":\"hello\",\"device\":\"phone\"}");
+    wire_say(&b, "{\"op\":\"hello\",\"device\":\"laptop\"}");
+    wire_login(&a, "ann");
+    wire_login(&b, "ann");
+    wire_say(&a, "{\"op\":\"devices\",\"id\":1}");
+    const char *heard = wire_heard(&a);
+    assert_non_null(strstr(heard, "\"device\":\"laptop\""));
+    assert_non_null(strstr(heard, "\"current\":true"));
+    wire_say(&a, "{\"op\":\"devices\",\"id\":2,\"device\":\"laptop\",\"forget\":true}");
+    assert_heard_part(&a, "\"op\":\"ok\"");
+    assert_heard_part(&b, "\"name\":\"revoked\"");
+    assert_true(b.closed);
+    wire_say(&a, "{\"op\":\"devices\",\"id\":3,\"device\":\"phone\",\"forget\":true}");
+    assert_heard_part(&a, "bad_field");
+    wire_say(&a, "{\"op\":\"devices\",\"id\":4,\"device\":\"tv\",\"forget\":true}");
+    assert_heard_part(&a, "no_such_device");
+    wire_close_now(&a);
+    wire_close_now(&b);
+}
+
+static void a_report_gets_a_ticket(void **state)
+{
+    struct two t;
+    enter(*state, &t);
+    wire_say(&t.a, "{\"op\":\"report\",\"id\":1,\"user\":\"bob\",\"text\":\"rude\"}");
+    assert_heard_part(&t.a, "\"ticket\":\"");
+    wire_say(&t.a, "{\"op\":\"report\",\"id\":1,\"text\":\"rude\"}");
+    assert_heard_part(&t.a, "bad_field");
+    leave(&t);
+}
+
+static void nobody_may_take_the_name_of_a_webhooks_device(void **state)
+{
+    struct wire a;
+    wire_open(*state, &a, &im_dialect_json);
+    wire_say(&a, "{\"op\":\"hello\",\"id\":1,\"device\":\"hook:x\"}");
+    assert_heard_part(&a, "bad_field");
+    wire_close_now(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        world_test(the_sender_learns_what_has_arrived_once_for_many),
+        world_test(a_named_device_says_itself_what_has_arrived),
+        world_test(a_read_mark_reaches_the_peer_and_own_devices_and_never_goes_back),
+        world_test(an_edit_does_not_count_as_unread),
+        world_test(deleting_for_oneself_shows_to_own_devices_alone),
+        world_test(a_short_absence_is_none),
+        world_test(a_state_and_its_text_show_to_watchers),
+        world_test(the_blocked_learn_nothing),
+        world_test(a_profile_tells_what_its_owner_wants),
+        world_test(a_forgotten_device_is_signed_out),
+        world_test(a_report_gets_a_ticket),
+        world_test(nobody_may_take_the_name_of_a_webhooks_device),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
