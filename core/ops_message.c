@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <utf8proc.h>
 
 #include "core/request.h"
 
@@ -137,15 +138,31 @@ enum im_reason im_op_delete(struct im_core *core, struct im_session *s, const st
     return im_append(core, s, cmd, IM_EV_DELETE, &msg, error);
 }
 
-/* One symbol, not a text: no spaces, no controls, nothing that is a word. */
+/* One symbol, as people see it: a letter is none, and what does not show is none. */
+static bool is_symbol(struct im_str s)
+{
+    utf8proc_int32_t point, before = 0, state = 0;
+    bool shows = false;
+    for (size_t i = 0; i < s.len; before = point) {
+        i += (size_t)utf8proc_iterate((const uint8_t *)s.p + i, (utf8proc_ssize_t)(s.len - i), &point);
+        utf8proc_category_t kind = utf8proc_category(point);
+        if (before != 0 && utf8proc_grapheme_break_stateful(before, point, &state))
+            return false;
+        if ((kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_LO) || kind == UTF8PROC_CATEGORY_ZS ||
+            kind == UTF8PROC_CATEGORY_ZL || kind == UTF8PROC_CATEGORY_ZP || kind == UTF8PROC_CATEGORY_CC ||
+            (kind == UTF8PROC_CATEGORY_CF && before == 0))
+            return false;
+        shows = shows || kind == UTF8PROC_CATEGORY_SO || kind == UTF8PROC_CATEGORY_SM || kind == UTF8PROC_CATEGORY_SK ||
+                kind == UTF8PROC_CATEGORY_PO || kind == UTF8PROC_CATEGORY_SC || kind == UTF8PROC_CATEGORY_ME ||
+                kind == UTF8PROC_CATEGORY_CN;
+    }
+    return shows;
+}
+
 static enum im_reason check_emoji(struct im_str emoji, struct im_error *error)
 {
-    enum { EMOJI_MAX = 32 };
-    bool plain = true;
-    for (size_t i = 0; i < emoji.len; i++)
-        plain = plain && (unsigned char)emoji.p[i] < 0x80;
-    if (emoji.len == 0 || emoji.len > EMOJI_MAX || (plain && emoji.len > 2) || im_str_control(emoji) ||
-        memchr(emoji.p, ' ', emoji.len))
+    enum { EMOJI_MAX = 48 };
+    if (emoji.len == 0 || emoji.len > EMOJI_MAX || !is_symbol(emoji))
         return im_fail(error, IM_BAD_FIELD, "emoji: one symbol of at most %d bytes", EMOJI_MAX);
     return IM_OK;
 }

@@ -378,6 +378,28 @@ static void reported(struct im_store_op *op)
     im_request_finish(r, s);
 }
 
+/* How many of this user's are open is known: there is room for one more, or not. */
+static void reports_counted(struct im_store_op *op)
+{
+    struct im_request *r = op->owner;
+    struct im_session *s = im_request_answered(r);
+    size_t count = r->store.records.count;
+    free(r->store.records.rows);
+    if (op->status != IM_OK || s == NULL || count >= r->core->config->reports_max) {
+        im_request_fail(r, s, op->status == IM_OK ? IM_TOO_MANY : op->status);
+        im_request_finish(r, s);
+        return;
+    }
+    r->store.record_put =
+        (struct im_store_record_put){.op = {.kind = IM_STORE_RECORD_PUT, .done = reported, .owner = r},
+                                     .record = {.kind = IM_RECORD_REPORT,
+                                                .key = im_str(r->more),
+                                                .owner = im_out_view(&r->self),
+                                                .value = im_out_view(&r->text)},
+                                     .check = true}; /* a ticket is given once */
+    im_request_submit(r, s);
+}
+
 static void member(struct im_out *out, const char *key, struct im_str s)
 {
     if (s.p == NULL)
@@ -419,16 +441,14 @@ enum im_reason im_op_report(struct im_core *core, struct im_session *s, const st
     uint8_t random[TICKET_HEX / 2] = {0};
     if (core->random)
         core->random(core->random_arg, random, sizeof random);
-    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_RECORD_PUT, reported);
+    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_RECORDS, reports_counted);
     char *ticket = r->more = im_alloc(TICKET_HEX + 1);
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(ticket + 2 * i, 3, "%02x", random[i]);
     write_report(core, s, cmd, &r->text);
-    r->store.record_put.record = (struct im_record){.kind = IM_RECORD_REPORT,
-                                                    .key = {ticket, TICKET_HEX},
-                                                    .owner = im_out_view(&r->self),
-                                                    .value = im_out_view(&r->text)};
-    r->store.record_put.check = true; /* a ticket is given once */
+    r->store.records.kind = IM_RECORD_REPORT;
+    r->store.records.owner = im_out_view(&r->self);
+    r->store.records.limit = (uint32_t)core->config->reports_max;
     im_request_submit(r, s);
     return IM_OK;
 }

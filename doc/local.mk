@@ -41,6 +41,7 @@ dist_docpages_DATA = \
 	doc/README.md \
 	doc/HACKING.md \
 	doc/architecture.md \
+	doc/auth.md \
 	doc/hooks.md \
 	doc/im.v1.schema.json \
 	doc/page.png \
@@ -48,8 +49,10 @@ dist_docpages_DATA = \
 	doc/reference.md
 docwhydir = $(docpagesdir)/why
 dist_docwhy_DATA = \
+	doc/why/accounts.md \
 	doc/why/http.md \
 	doc/why/log-and-cursor.md \
+	doc/why/login.md \
 	doc/why/memory.md \
 	doc/why/sqlite.md \
 	doc/why/store-lanes.md \

@@ -258,6 +258,9 @@ enum im_reason im_rules_judge(const struct im_rules_in *in, struct im_rules_out 
     enum im_reason reason = IM_NO_SUCH_GROUP;
     if (!in_group(in) || in->group_exists || create)
         reason = judge(in, &verdict);
+    /* a private group is not there for those who have nothing to do with it */
+    if (reason == IM_NOT_MEMBER && in->actor == IM_ROLE_NONE && !(in->settings & IM_GROUP_PUBLIC))
+        reason = IM_NO_SUCH_GROUP;
     verdict.hidden = hidden(in);
     verdict.read = reads(e);
     *out = reason == IM_OK ? verdict : (struct im_rules_out){0};

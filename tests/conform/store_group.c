@@ -184,6 +184,8 @@ static void try_deed(struct box *b, const char *group, const struct deed *deed, 
     const char *before = members(b, NULL, group);
     bool stays = deed->members_stay && im_role_member(role);
     enum im_reason expected = stays ? IM_OK : im_may(role, deed->action, deed->target);
+    if (expected == IM_NOT_MEMBER && role == IM_ROLE_NONE && !(deed->settings & IM_GROUP_PUBLIC))
+        expected = IM_NO_SUCH_GROUP; /* nor do they learn that it is there */
     struct im_store_append op = op_act(&act);
     enum im_reason reason = box_do(b, &op.op);
     if (reason != expected || (op.event->msg.pos > 0) != (expected == IM_OK && !stays))
@@ -280,11 +282,11 @@ static void topic_and_settings_are_the_groups(void **state)
     assert_string_equal(conversations(*state, "ann"), G " 2 r1 owner of 1 'tea' <ann topic=owner 'tea'>");
     do_act(*state, ACT(IM_EV_MEMBER, "ann", G, "", .change = IM_CHANGE_TOPIC));
     assert_string_equal(conversations(*state, "ann"), G " 3 r1 owner of 1 <ann topic=owner>");
-    deny_act(*state, IM_NOT_MEMBER, ACT(IM_EV_MEMBER, "bob", G, .change = IM_CHANGE_JOIN));
+    deny_act(*state, IM_NO_SUCH_GROUP, ACT(IM_EV_MEMBER, "bob", G, .change = IM_CHANGE_JOIN));
     do_act(*state, ACT(IM_EV_MEMBER, "ann", G, .change = IM_CHANGE_SET, .settings = IM_GROUP_PUBLIC));
     change(*state, "bob", G, IM_CHANGE_JOIN, NULL);
     do_act(*state, ACT(IM_EV_MEMBER, "ann", G, .change = IM_CHANGE_SET));
-    deny_act(*state, IM_NOT_MEMBER, ACT(IM_EV_MEMBER, "cat", G, .change = IM_CHANGE_JOIN));
+    deny_act(*state, IM_NO_SUCH_GROUP, ACT(IM_EV_MEMBER, "cat", G, .change = IM_CHANGE_JOIN));
 }
 
 static void a_ban_holds_until_it_is_lifted(void **state)
@@ -308,10 +310,10 @@ static void an_invitation_can_be_declined_and_withdrawn(void **state)
     create(*state, "ann", G, 0);
     change(*state, "ann", G, IM_CHANGE_INVITE, "bob");
     change(*state, "bob", G, IM_CHANGE_LEAVE, NULL);
-    deny_act(*state, IM_NOT_MEMBER, ACT(IM_EV_MEMBER, "bob", G, .change = IM_CHANGE_JOIN));
+    deny_act(*state, IM_NO_SUCH_GROUP, ACT(IM_EV_MEMBER, "bob", G, .change = IM_CHANGE_JOIN));
     change(*state, "ann", G, IM_CHANGE_INVITE, "bob");
     change(*state, "ann", G, IM_CHANGE_KICK, "bob");
-    deny_act(*state, IM_NOT_MEMBER, ACT(IM_EV_MEMBER, "bob", G, .change = IM_CHANGE_JOIN));
+    deny_act(*state, IM_NO_SUCH_GROUP, ACT(IM_EV_MEMBER, "bob", G, .change = IM_CHANGE_JOIN));
     change(*state, "ann", G, IM_CHANGE_INVITE, "bob");
     change(*state, "bob", G, IM_CHANGE_JOIN, NULL);
     assert_string_equal(members(*state, "ann", G), "ann owner; bob member");
@@ -524,7 +526,7 @@ static void only_users_with_accounts_are_drawn_in_when_accounts_are_on(void **st
 static void refused_changes_leave_no_trace(void **state)
 {
     create(*state, "ann", G, 0);
-    deny_act(*state, IM_NOT_MEMBER, ACT(IM_EV_MEMBER, "eve", G, .change = IM_CHANGE_INVITE, .user = "zoe"));
+    deny_act(*state, IM_NO_SUCH_GROUP, ACT(IM_EV_MEMBER, "eve", G, .change = IM_CHANGE_INVITE, .user = "zoe"));
     deny_act(*state, IM_NO_SUCH_GROUP, ACT(IM_EV_MEMBER, "eve", "#dogs", .change = IM_CHANGE_JOIN));
     deny_act(*state, IM_NO_SUCH_GROUP, ACT(IM_EV_REACT, "eve", "#dogs", "👍", .ref = 1));
     struct im_store_stats s = box_stats(*state);

@@ -99,10 +99,12 @@ def user_delete(server, enter, connect):
     ann.ask("group", do="create", conv="#tea", public=True)
     bob.ask("group", do="join", conv="#tea")
     ann.event("member")
+    server.imctl("hook", "add", "anns", "ann", "http://127.0.0.1:9/")
     server.imctl("user", "delete", "ann")
     assert ann.event("bye")["name"] == "revoked"
     assert (event := bob.event("member"))["do"] == "role" and event["role"] == "owner"
     assert bob.event("member")["do"] == "leave"
+    assert server.imctl("hook", "list")["hooks"] == []
     assert connect(server, "line").refused("login", user="ann", password="correct horse") == "bad_login"
     assert "not given twice" in refused(server, "user", "add", "ann", stdin="correct horse\n").err
     assert bob.refused("send", to="ann", text="are you there?") == "no_such_user"

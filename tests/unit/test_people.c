@@ -249,6 +249,42 @@ static void a_report_gets_a_ticket(void **state)
     leave(&t);
 }
 
+static void reports_are_bounded(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    enter(w, &t);
+    for (uint64_t i = 0; i < w->config->reports_max; i++) {
+        wire_say(&t.a, "{\"op\":\"report\",\"id\":1,\"user\":\"bob\",\"text\":\"rude\"}");
+        assert_heard_part(&t.a, "\"ticket\":\"");
+    }
+    wire_say(&t.a, "{\"op\":\"report\",\"id\":1,\"user\":\"bob\",\"text\":\"rude\"}");
+    assert_heard_part(&t.a, "too_many");
+    leave(&t);
+}
+
+static void a_reaction_is_one_symbol(void **state)
+{
+    static const char *const good[] = {"👍", "❤️", "👨‍👩‍👧", "🇨🇳", "1️⃣", "👍🏽"};
+    static const char *const bad[] = {"a", "ab", "你好", "👍👍", "\\u202e", "\\u200b", "\\u2028", " ", "\\u0085", ""};
+    char line[200];
+    struct two t;
+    enter(*state, &t);
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(line, sizeof line, "{\"op\":\"react\",\"id\":1,\"conv\":\"ann\",\"seq\":1,\"emoji\":\"%s\"}", good[i]);
+        wire_say(&t.b, line);
+        assert_heard_part(&t.b, "\"op\":\"ok\"");
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(line, sizeof line, "{\"op\":\"react\",\"id\":1,\"conv\":\"ann\",\"seq\":1,\"emoji\":\"%s\"}", bad[i]);
+        wire_heard(&t.b);
+        wire_say(&t.b, line);
+        assert_heard_part(&t.b, "bad_field");
+    }
+    leave(&t);
+}
+
 static void nobody_may_take_the_name_of_a_webhooks_device(void **state)
 {
     struct wire a;
@@ -272,6 +308,8 @@ int main(void)
         world_test(a_profile_tells_what_its_owner_wants),
         world_test(a_forgotten_device_is_signed_out),
         world_test(a_report_gets_a_ticket),
+        world_test(reports_are_bounded),
+        world_test(a_reaction_is_one_symbol),
         world_test(nobody_may_take_the_name_of_a_webhooks_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

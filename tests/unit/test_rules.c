@@ -112,7 +112,9 @@ static void check_table(enum im_change what, enum im_role wanted, const struct c
                                .role = wanted,
                                .user = IM_STR("bob"),
                                .user_key = IM_STR("bob")};
-            struct verdict v = judge(in_group((enum im_role)actor, (enum im_role)target), IM_EV_MEMBER, m);
+            struct im_rules_in in = in_group((enum im_role)actor, (enum im_role)target);
+            in.settings = IM_GROUP_PUBLIC;
+            struct verdict v = judge(in, IM_EV_MEMBER, m);
             if (v.reason != expected->reason || v.out.nothing != expected->nothing || v.out.role != expected->role)
                 fail_msg("%s %s by %s: %s, %s%s", im_change_info(what)->name, im_role_info((enum im_role)target)->name,
                          im_role_info((enum im_role)actor)->name, im_reason_name(v.reason),
@@ -245,7 +247,7 @@ static void without_a_group_there_is_nothing_to_do(void **state)
 
 static void joining_takes_an_invitation_or_a_public_group(void **state)
 {
-    static const enum im_reason closed[ROLES] = {IM_NOT_MEMBER, IM_BANNED}, open[ROLES] = {IM_OK, IM_BANNED};
+    static const enum im_reason closed[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED}, open[ROLES] = {IM_OK, IM_BANNED};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct im_rules_in in = in_group((enum im_role)r, IM_ROLE_NONE);
@@ -278,7 +280,7 @@ static void full_is_full(void **state)
 
 static void leaving(void **state)
 {
-    static const enum im_reason reasons[ROLES] = {IM_NOT_MEMBER, IM_BANNED, IM_OK, IM_OK, IM_OK, IM_OK, IM_LAST_OWNER};
+    static const enum im_reason reasons[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_OK, IM_OK, IM_OK, IM_OK, IM_LAST_OWNER};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct verdict v = change(in_group((enum im_role)r, IM_ROLE_NONE), IM_CHANGE_LEAVE);
@@ -333,7 +335,7 @@ static void nobody_without_an_account_is_drawn_in(void **state)
 
 static void messages_by_role(void **state)
 {
-    static const enum im_reason reasons[ROLES] = {IM_NOT_MEMBER, IM_BANNED, IM_NOT_MEMBER, IM_MUTED};
+    static const enum im_reason reasons[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NOT_MEMBER, IM_MUTED};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct im_rules_in in = with_ref(in_group((enum im_role)r, IM_ROLE_NONE), true, 1);
@@ -409,8 +411,8 @@ static void deletions_in_direct_conversations(void **state)
 
 static void deletions_in_groups(void **state)
 {
-    static const enum im_reason own[ROLES] = {IM_NOT_MEMBER, IM_BANNED, IM_NOT_MEMBER};
-    static const enum im_reason others[ROLES] = {IM_NOT_MEMBER, IM_BANNED, IM_NOT_MEMBER, IM_FORBIDDEN, IM_FORBIDDEN};
+    static const enum im_reason own[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NOT_MEMBER};
+    static const enum im_reason others[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NOT_MEMBER, IM_FORBIDDEN, IM_FORBIDDEN};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct im_rules_in in = in_group((enum im_role)r, IM_ROLE_NONE);

@@ -14,6 +14,7 @@ struct world {
     struct im_counters counters;
     struct im_core *core;
     uint64_t now;
+    uint8_t randoms;
 };
 
 struct wire {
@@ -72,6 +73,12 @@ static inline void world_time(struct world *w, uint64_t ms)
     im_core_tick(w->core);
 }
 
+/* Different every time, and the same in every run. */
+static inline void world_random(void *arg, void *out, size_t len)
+{
+    memset(out, ++((struct world *)arg)->randoms, len);
+}
+
 /* `options` has what the world does not set itself. */
 static inline struct world *world_make(struct im_core_options options)
 {
@@ -84,6 +91,10 @@ static inline struct world *world_make(struct im_core_options options)
     options.store = w->store;
     options.counters = &w->counters;
     memcpy(options.hash_key, (uint8_t[IM_HASH_KEY_BYTES]){1, 2, 3}, sizeof options.hash_key);
+    if (options.random == NULL) {
+        options.random = world_random;
+        options.random_arg = w;
+    }
     w->core = im_core_new(&options);
     world_time(w, 1);
     return w;

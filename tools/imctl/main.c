@@ -83,11 +83,11 @@ static int exit_status(const json_t *data)
         const char *name;
         int status;
     } names[] = {
-        {"unknown_command", EX_USAGE}, {"bad_params", EX_USAGE},      {"bad_field", EX_USAGE},
-        {"bad_command", EX_USAGE},     {"forbidden", EX_NOPERM},      {"config", EX_CONFIG},
-        {"no_such_user", EX_NOUSER},   {"user_exists", EX_DATAERR},   {"not_found", EX_DATAERR},
-        {"no_such_group", EX_DATAERR}, {"weak_password", EX_DATAERR}, {"no_such_session", EX_DATAERR},
-        {"bad_id", EX_DATAERR},
+        {"unknown_command", EX_USAGE},   {"bad_params", EX_USAGE},      {"bad_field", EX_USAGE},
+        {"bad_command", EX_USAGE},       {"forbidden", EX_NOPERM},      {"config", EX_CONFIG},
+        {"no_such_user", EX_NOUSER},     {"user_exists", EX_DATAERR},   {"not_found", EX_DATAERR},
+        {"conflict", EX_DATAERR},        {"no_such_group", EX_DATAERR}, {"weak_password", EX_DATAERR},
+        {"no_such_session", EX_DATAERR}, {"bad_id", EX_DATAERR},
     };
     const char *name = json_string_value(json_object_get(data, "name"));
     for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)

@@ -151,10 +151,25 @@ static json_t *report_row(const struct im_record *record)
     return row;
 }
 
+static int64_t report_time(const struct im_record *record)
+{
+    json_t *row = json_loadb(record->value.p, record->value.len, 0, NULL);
+    int64_t ms = json_integer_value(json_object_get(row, "ts"));
+    json_decref(row);
+    return ms;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    int64_t x = report_time(a), y = report_time(b);
+    return (x > y) - (x < y);
+}
+
 static void reports_listed(struct imd_job *job)
 {
     struct im_store_records *records = &job->op.records;
     json_t *result = json_object(), *rows = json_array();
+    qsort(records->rows, records->count, sizeof *records->rows, by_time);
     for (size_t i = 0; i < records->count; i++)
         json_array_append_new(rows, report_row(&records->rows[i]));
     json_object_set_new(result, "reports", rows);

@@ -8,6 +8,8 @@
 /* Tokens and invitations: secrets that are shown once and stored as their hashes. */
 
 #define LIST_MAX 2000
+/* A token is named by the beginning of its record's key, which tells nothing of the token. */
+#define SHORT_KEY 12
 
 /* Draws a secret; its record's key goes to job->key. */
 static void draw(struct imd_job *job, char secret[IM_SECRET_MAX])
@@ -52,6 +54,7 @@ static void token_owner(struct imd_job *job)
     im_token_write(&token, &job->value);
     job->result = json_object();
     imd_set_text(job->result, "token", im_str(secret));
+    imd_set_text(job->result, "id", (struct im_str){job->key, SHORT_KEY});
     imd_job_time(job->result, "expires", expires_ms);
     job->op.put = (struct im_store_record_put){.record = {.kind = IM_RECORD_TOKEN,
                                                           .key = im_str(job->key),
@@ -68,9 +71,7 @@ static void token_create(struct im_rpc_call *call)
         imd_job_find(job, IM_RECORD_ACCOUNT, im_name_key(&job->name), token_owner);
 }
 
-/* token.list: a token is named by the beginning of its record's key, which tells nothing of the token. */
-
-#define SHORT_KEY 12
+/* token.list */
 
 static json_t *token_row(const struct im_record *record, const struct im_token *token)
 {
@@ -179,6 +180,7 @@ static void invite_create(struct im_rpc_call *call)
     im_invite_write(&invite, &job->value);
     job->result = json_object();
     imd_set_text(job->result, "code", im_str(code));
+    imd_set_text(job->result, "id", (struct im_str){job->key, SHORT_KEY});
     imd_set_number(job->result, "uses", uses);
     imd_job_time(job->result, "expires", expires_ms);
     imd_job_put(job, IM_RECORD_INVITE, im_str(job->key), expires_ms, tell);
