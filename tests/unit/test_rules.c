@@ -280,7 +280,8 @@ static void full_is_full(void **state)
 
 static void leaving(void **state)
 {
-    static const enum im_reason reasons[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_OK, IM_OK, IM_OK, IM_OK, IM_LAST_OWNER};
+    static const enum im_reason reasons[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_OK, IM_OK, IM_OK, IM_OK,
+                                                  IM_LAST_OWNER};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct verdict v = change(in_group((enum im_role)r, IM_ROLE_NONE), IM_CHANGE_LEAVE);
@@ -412,7 +413,8 @@ static void deletions_in_direct_conversations(void **state)
 static void deletions_in_groups(void **state)
 {
     static const enum im_reason own[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NOT_MEMBER};
-    static const enum im_reason others[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NOT_MEMBER, IM_FORBIDDEN, IM_FORBIDDEN};
+    static const enum im_reason others[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NOT_MEMBER, IM_FORBIDDEN,
+                                                 IM_FORBIDDEN};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct im_rules_in in = in_group((enum im_role)r, IM_ROLE_NONE);
