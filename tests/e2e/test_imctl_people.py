@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import termios
 
 import pytest
 
@@ -219,10 +220,34 @@ def test_every_command_has_its_test(server):
     assert here == {f.__name__ for f in COMMANDS}
 
 
-def test_a_password_typed_at_a_terminal_is_not_shown(server):
+def at_terminal(server, *args):
+    """imctl with a terminal of its own: the process, the other end, and this end."""
     here, there = os.openpty()
-    imctl = subprocess.Popen([find_program("imctl", "IMCTL"), "-s", server.admin_path, "user", "add", "dan"], stdin=there,
-                             stdout=there, stderr=there, start_new_session=True)
+    imctl = subprocess.Popen(["setsid", "-c", "-w", find_program("imctl", "IMCTL"), "-s", server.admin_path, *args], stdin=there,
+                             stdout=there, stderr=there)
+    return imctl, here, there
+
+
+def echoes(terminal):
+    return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+
+def test_ctrl_c_at_a_password_leaves_a_terminal_that_shows_what_is_typed(server):
+    imctl, here, there = at_terminal(server, "user", "add", "eve")
+    shown = b""
+    while not shown.endswith(b"New password: "):
+        shown += os.read(here, 1000)
+    assert not echoes(there)
+    os.write(here, b"\x03")
+    assert imctl.wait(20) != 0
+    assert echoes(there)
+    os.close(here)
+    os.close(there)
+    assert "eve" not in [u["user"] for u in server.imctl("user", "list")["users"]]
+
+
+def test_a_password_typed_at_a_terminal_is_not_shown(server):
+    imctl, here, there = at_terminal(server, "user", "add", "dan")
     os.close(there)
     shown = b""
     for prompt in (b"New password: ", b"Again, new password: "):

@@ -1,5 +1,6 @@
 #include "tools/imctl/secret.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -23,17 +24,29 @@ static int read_line(char *out, size_t size)
     return EX_OK;
 }
 
+static struct termios shown;
+
+/* Ctrl-C at the prompt must not leave a terminal that shows nothing any more. */
+static void show_again(int signal)
+{
+    tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+    raise(signal);
+}
+
 static int ask(const char *prompt, const char *name, char *out, size_t size)
 {
-    struct termios old, quiet;
-    fprintf(stderr, "%s%s: ", prompt, name);
-    fflush(stderr);
-    tcgetattr(STDIN_FILENO, &old);
-    quiet = old;
+    struct termios quiet;
+    tcgetattr(STDIN_FILENO, &shown);
+    quiet = shown;
     quiet.c_lflag &= (tcflag_t)~ECHO;
+    struct sigaction was, restore = {.sa_handler = show_again, .sa_flags = SA_RESETHAND};
+    sigaction(SIGINT, &restore, &was);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+    fprintf(stderr, "%s%s: ", prompt, name); /* only now: what is typed at the prompt is never seen, nor thrown away */
+    fflush(stderr);
     int status = read_line(out, size);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &shown);
+    sigaction(SIGINT, &was, NULL);
     fputc('\n', stderr);
     return status;
 }

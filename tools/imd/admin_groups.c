@@ -169,7 +169,8 @@ static void reports_listed(struct imd_job *job)
 {
     struct im_store_records *records = &job->op.records;
     json_t *result = json_object(), *rows = json_array();
-    qsort(records->rows, records->count, sizeof *records->rows, by_time);
+    if (records->count > 1)
+        qsort(records->rows, records->count, sizeof *records->rows, by_time);
     for (size_t i = 0; i < records->count; i++)
         json_array_append_new(rows, report_row(&records->rows[i]));
     json_object_set_new(result, "reports", rows);
