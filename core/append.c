@@ -11,7 +11,7 @@ static bool same_content(const struct im_event *again, const struct im_event *ea
     bool erased = (earlier->type == IM_EV_MSG || earlier->type == IM_EV_EDIT) && y->body.len == 0;
     return again->type == earlier->type && x->kind == y->kind && im_str_eq(x->to_key, y->to_key) &&
            (erased || (im_str_eq(x->body, y->body) && im_str_eq(x->mime, y->mime))) && x->ref == y->ref &&
-           x->on == y->on && x->change == y->change && x->settings == y->settings &&
+           x->on == y->on && x->change == y->change && ((x->settings ^ y->settings) & ~x->keeps) == 0 &&
            im_str_eq(x->user_key, y->user_key);
 }
 

@@ -76,6 +76,8 @@ static uint64_t after_ms(const struct im_request *r, const struct im_session *s,
 {
     if (reason == IM_BACK_OFF)
         return im_auth_wait(r, s, r->name.key_len > 0);
+    if (reason == IM_FLOOD)
+        return im_auth_of(r)->wait_ms;
     return reason == IM_BUSY ? IM_BUSY_AFTER_MS : 0;
 }
 

@@ -38,6 +38,8 @@ struct im_auth {
     char invite_key[IM_SECRET_KEY]; /* register: of the invitation; "": none is needed */
     struct im_out invite_value;     /* its record as it was read */
     bool invite_spent;              /* its last use is being taken */
+    int64_t invite_expires_ms;      /* as it was before */
+    uint64_t wait_ms;               /* login: until the webhook may send again */
 };
 
 static inline struct im_auth *im_auth_of(const struct im_request *r)

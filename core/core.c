@@ -21,6 +21,7 @@ struct im_core *im_core_new(const struct im_core_options *options)
     core->unix_user = options->unix_user;
     core->unix_user_arg = options->unix_user_arg;
     core->backoff = im_backoff_new(core->hash_key);
+    core->hook_rates = im_rates_new(core->hash_key);
     im_core_configure(core, options->config);
     return core;
 }
@@ -40,6 +41,7 @@ void im_core_free(struct im_core **core)
     }
     assert(old->users == NULL && old->groups == NULL && old->dirty == NULL && old->marks == NULL);
     im_backoff_free(&old->backoff);
+    im_rates_free(&old->hook_rates);
     free(old);
 }
 

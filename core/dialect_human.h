@@ -58,6 +58,9 @@ void im_human_free(struct im_human **);
 struct im_human_seen *im_human_remember(struct im_link *, struct im_str text, struct im_str key);
 void im_human_remember_name(struct im_link *, struct im_str name);
 struct im_human_seen *im_human_find(const struct im_link *, struct im_str key); /* NULL: not seen */
+struct im_str im_human_seen_text(const struct im_human_seen *);
+/* Where others wrote last; NULL: nowhere yet. */
+const struct im_human_seen *im_human_latest(const struct im_link *);
 /* The names seen that begin with this (groups only if it begins with '#'): how many, and the one, or all of them with
  * commas between, in `out`. One that is `begin` itself counts alone. */
 size_t im_human_complete(const struct im_link *, struct im_str begin, struct im_out *out);

@@ -168,9 +168,13 @@ static enum im_reason target_conv(struct im_human_call *c)
     return IM_OK;
 }
 
-/* The message a command is about: a leading number, or the newest of one's own or of the others there. */
+/* The message a command is about: a leading number, or the newest of one's own or of the others there. Who talks to
+ * nobody yet talks from now on where somebody wrote last. */
 static enum im_reason message_of(struct im_human_call *c, size_t least, bool own)
 {
+    const struct im_human_seen *latest = c->link->target || own ? NULL : im_human_latest(c->link);
+    if (latest)
+        im_human_talk_to(c->link, im_human_seen_text(latest), NULL);
     enum im_reason reason = target_conv(c);
     if (reason != IM_OK || take_seq(c, least))
         return reason;

@@ -48,7 +48,7 @@ void im_human_free(struct im_human **human)
     free(h);
 }
 
-static struct im_str seen_text(const struct im_human_seen *s)
+struct im_str im_human_seen_text(const struct im_human_seen *s)
 {
     return (struct im_str){s->names, s->text_len};
 }
@@ -72,6 +72,15 @@ struct im_human_seen *im_human_find(const struct im_link *link, struct im_str ke
         return NULL;
     size_t i = find(link->human, key);
     return i < link->human->seen_count ? link->human->seen[i] : NULL;
+}
+
+const struct im_human_seen *im_human_latest(const struct im_link *link)
+{
+    const struct im_human *h = link->human;
+    for (size_t i = 0; h && i < h->seen_count; i++)
+        if (h->seen[i]->last > 0)
+            return h->seen[i];
+    return NULL;
 }
 
 static struct im_human_seen *seen_new(struct im_str text, struct im_str key)
@@ -135,7 +144,7 @@ size_t im_human_complete(const struct im_link *link, struct im_str begin, struct
         const struct im_human_seen *s = link->human->seen[i];
         if (im_str_eq(seen_key(s), im_name_key(&name))) {
             im_out_clear(out);
-            im_out_put(out, seen_text(s).p, seen_text(s).len);
+            im_out_put(out, im_human_seen_text(s).p, im_human_seen_text(s).len);
             return 1;
         }
         if (!begins(seen_key(s), im_name_key(&name)))
@@ -146,7 +155,7 @@ size_t im_human_complete(const struct im_link *link, struct im_str begin, struct
             im_out_str(out, "…");
             return n;
         }
-        im_out_put(out, seen_text(s).p, seen_text(s).len);
+        im_out_put(out, im_human_seen_text(s).p, im_human_seen_text(s).len);
     }
     return n;
 }

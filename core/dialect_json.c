@@ -111,12 +111,13 @@ static enum im_reason read_op(struct im_command *cmd, const json_t *root, struct
     const json_t *op = json_object_get(root, "op");
     if (!json_is_string(op))
         return im_fail(error, IM_BAD_FIELD, "op: must be a string");
+    struct im_str name = {json_string_value(op), json_string_length(op)};
     for (enum im_op i = IM_OP_NONE + 1; i < IM_OP_COUNT; i++)
-        if (strcmp(json_string_value(op), im_op_name(i)) == 0) {
+        if (im_str_eq(name, im_str(im_op_name(i)))) {
             cmd->op = i;
             return IM_OK;
         }
-    return im_fail(error, IM_BAD_OP, "op: '%.32s' is not known", json_string_value(op));
+    return im_fail(error, IM_BAD_OP, "op: '%.32s' is not known", name.p);
 }
 
 static enum im_reason read_str(const json_t *v, const struct field *f, struct im_str *out, struct im_error *error)
@@ -124,6 +125,8 @@ static enum im_reason read_str(const json_t *v, const struct field *f, struct im
     if (!json_is_string(v))
         return im_fail(error, IM_BAD_FIELD, "%s: must be a string", f->name);
     *out = (struct im_str){json_string_value(v), json_string_length(v)};
+    if (memchr(out->p, '\0', out->len))
+        return im_fail(error, IM_BAD_FIELD, "%s: NUL is not allowed", f->name);
     if (f->type == FIELD_STR && out->len > f->max)
         return im_fail(error, IM_TOO_LONG, "%s: at most %" PRIu64 " bytes", f->name, f->max);
     return IM_OK;
@@ -219,7 +222,8 @@ enum im_reason im_json_decode(struct im_str message, struct im_command *cmd, str
     if (reason != IM_OK)
         return reason;
     json_error_t failure;
-    json_t *root = json_loadb(message.p ? message.p : "", message.len, JSON_REJECT_DUPLICATES, &failure);
+    json_t *root =
+        json_loadb(message.p ? message.p : "", message.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &failure);
     if (root == NULL)
         return parse_failed(error, &failure);
     struct decoded *d = im_zalloc(sizeof *d);

@@ -114,6 +114,7 @@ struct im_msg {
     enum im_change change;  /* MEMBER */
     enum im_role role;      /* MEMBER: what `user` (or who did it, where there is no `user`) is from now on */
     unsigned settings;      /* MEMBER: CREATE and SET, IM_GROUP_* */
+    unsigned keeps;         /* SET, before the commit: those that stay as they are */
     struct im_str user, user_key; /* MEMBER: whom it concerns, where that is another */
     /* How a message stands now: in answers to history, search and conversations only. */
     int64_t edited_ms;       /* 0: never */

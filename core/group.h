@@ -58,6 +58,7 @@ const struct im_change_info *im_change_info(enum im_change);
 bool im_role_find(struct im_str name, enum im_role *out);
 bool im_change_find(struct im_str name, enum im_change *out);
 
+/* Who leaves while muted is SILENCED, and muted again on coming back: a mute outlasts a way out of the group. */
 static inline bool im_role_member(enum im_role role)
 {
     return role >= IM_ROLE_MUTED;

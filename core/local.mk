@@ -38,6 +38,7 @@ core_libimcore_a_SOURCES = \
 	core/ops_read.c \
 	core/presence.c \
 	core/profile.c core/profile.h \
+	core/rate.c core/rate.h \
 	core/reason.c core/reason.h \
 	core/receipts.c \
 	core/register.c \

@@ -351,6 +351,11 @@ static void with_token(struct im_request *r, struct im_session *s, enum im_reaso
     if (a->by_password && a->device == NULL)
         a->device = im_strndup(found->name.p, found->name.len);
     if (token.use == IM_TOKEN_HOOK) {
+        a->wait_ms = im_rates_take(r->core->hook_rates, im_str(a->token_key), r->core->config, r->core->mono_ms);
+        if (a->wait_ms > 0) {
+            im_auth_fail(r, s, IM_FLOOD, "");
+            return;
+        }
         a->hook_to = im_alloc(sizeof token.to);
         *a->hook_to = token.to;
     }
@@ -478,24 +483,13 @@ enum im_reason im_op_login(struct im_core *core, struct im_session *s, const str
 
 /* The end of a token. */
 
-static void forgotten(struct im_store_op *op)
-{
-    struct im_request *r = op->owner;
-    struct im_session *s = im_request_answered(r);
-    if (op->status != IM_OK)
-        im_request_fail(r, s, op->status);
-    else if (s && r->id.len > 0)
-        im_reply(s, &(struct im_reply){.op = r->op, .id = im_out_view(&r->id)});
-    im_request_finish(r, s);
-}
-
 void im_login_forget(struct im_core *core, struct im_session *s, const struct im_command *cmd)
 {
     if (s->token_key == NULL || !s->by_password) {
         im_reply_ok(s, cmd);
         return;
     }
-    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_RECORD_DROP, forgotten);
+    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_RECORD_DROP, im_request_done);
     im_out_str(&r->text, s->token_key);
     r->store.record_drop.kind = IM_RECORD_TOKEN;
     r->store.record_drop.key = im_out_view(&r->text);

@@ -125,12 +125,19 @@ static size_t find_at(struct finder *f, struct im_str text, size_t at)
     return at;
 }
 
+static bool has_at(struct im_str text)
+{
+    return text.len > 0 && (memchr(text.p, '@', text.len) || memmem(text.p, text.len, "\uFF20", 3));
+}
+
 char *im_mentions(struct im_str text, struct im_str named, bool all,
                   struct im_str (*member)(void *arg, struct im_str key), void *arg)
 {
     struct finder f = {.all = all, .member = member, .arg = arg};
     enum im_char before = IM_CHAR_OTHER;
     find_named(&f, named);
+    if (!has_at(text)) /* most texts: no need to look at each character */
+        return f.list;
     for (size_t at = 0, len; at < text.len && f.count < IM_MENTIONS_MAX && f.lookups < LOOKUPS_MAX; at += len) {
         int32_t point = point_at(text, at, &len);
         enum im_char what = what_is(point);

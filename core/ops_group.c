@@ -4,34 +4,20 @@
 
 /* Groups: changes are events, which the store judges; the rest is looking. */
 
-static enum im_reason check_line(const struct im_core *core, const char *name, struct im_str text,
-                                 struct im_error *error)
+/* Of a change that names one of the two, the other stays as it is. */
+static enum im_reason read_settings(const struct im_command *cmd, struct im_msg *msg, struct im_error *error)
 {
-    if (text.len > core->config->topic_bytes)
-        return im_fail(error, IM_TOO_LONG, "%s: at most %llu bytes", name,
-                       (unsigned long long)core->config->topic_bytes);
-    if (im_str_control(text))
-        return im_fail(error, IM_BAD_FIELD, "%s: must not have control characters", name);
-    return IM_OK;
-}
-
-static enum im_reason read_past(const struct im_command *cmd, unsigned *settings, struct im_error *error)
-{
-    if (!im_command_has(cmd, IM_F_past))
-        return IM_OK;
-    *settings &= ~IM_GROUP_PAST;
-    if (im_str_eq(cmd->past, IM_STR("all")))
-        *settings |= IM_GROUP_PAST;
-    else if (!im_str_eq(cmd->past, IM_STR("joined")))
+    bool all = im_str_eq(cmd->past, IM_STR("all"));
+    if (im_command_has(cmd, IM_F_past) && !all && !im_str_eq(cmd->past, IM_STR("joined")))
         return im_fail(error, IM_BAD_FIELD, "history: must be \"all\" or \"joined\"");
-    return IM_OK;
-}
-
-static enum im_reason read_settings(const struct im_command *cmd, unsigned *settings, struct im_error *error)
-{
-    if (im_command_has(cmd, IM_F_open))
-        *settings = cmd->open ? *settings | IM_GROUP_PUBLIC : *settings & ~IM_GROUP_PUBLIC;
-    return read_past(cmd, settings, error);
+    msg->settings = (all ? IM_GROUP_PAST : 0) | (im_command_has(cmd, IM_F_open) && cmd->open ? IM_GROUP_PUBLIC : 0);
+    if (msg->change == IM_CHANGE_CREATE)
+        return IM_OK;
+    msg->keeps =
+        (im_command_has(cmd, IM_F_past) ? 0 : IM_GROUP_PAST) | (im_command_has(cmd, IM_F_open) ? 0 : IM_GROUP_PUBLIC);
+    return msg->keeps == (IM_GROUP_PAST | IM_GROUP_PUBLIC)
+               ? im_fail(error, IM_BAD_FIELD, "give public, history, or both")
+               : IM_OK;
 }
 
 static enum im_reason read_role(const struct im_command *cmd, struct im_msg *msg, struct im_error *error)
@@ -54,55 +40,6 @@ static enum im_reason read_user(struct im_core *core, const struct im_command *c
     return reason;
 }
 
-/* A change of settings that names one of two: the other stays as it is, so it has to be known first. */
-static void settings_known(struct im_store_op *op)
-{
-    struct im_request *r = op->owner;
-    struct im_core *core = r->core;
-    struct im_session *s = im_request_answered(r);
-    struct im_command *cmd = r->more;
-    struct im_error error = {0};
-    enum im_reason reason = op->status;
-    if (reason == IM_OK && s) {
-        struct im_msg msg = {.kind = IM_CONV_GROUP,
-                             .to = r->store.groups.rows[0].name,
-                             .to_key = im_name_key(&r->name),
-                             .change = IM_CHANGE_SET,
-                             .settings = r->store.groups.rows[0].settings};
-        cmd->id = im_out_view(&r->id);
-        cmd->cid = im_out_view(&r->text);
-        if (im_command_has(cmd, IM_F_open))
-            msg.settings = cmd->open ? msg.settings | IM_GROUP_PUBLIC : msg.settings & ~IM_GROUP_PUBLIC;
-        else
-            msg.settings = (msg.settings & IM_GROUP_PUBLIC) | (unsigned)r->since;
-        reason = im_append(core, s, cmd, IM_EV_MEMBER, &msg, &error);
-    }
-    if (reason != IM_OK)
-        im_request_fail(r, s, reason);
-    free(r->store.groups.rows);
-    im_request_finish(r, s);
-}
-
-static enum im_reason set_one(struct im_core *core, struct im_session *s, const struct im_command *cmd,
-                              const struct im_name *conv, struct im_error *error)
-{
-    unsigned past = 0;
-    enum im_reason reason = read_past(cmd, &past, error);
-    if (reason != IM_OK)
-        return reason;
-    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_GROUPS, settings_known);
-    struct im_command *kept = r->more = im_alloc(sizeof *kept);
-    *kept = (struct im_command){.op = cmd->op, .have = cmd->have, .open = cmd->open};
-    im_out_put(&r->text, cmd->cid.p, cmd->cid.len);
-    r->since = past;
-    r->name = *conv;
-    r->store.groups.key = im_out_view(&r->self);
-    r->store.groups.group = im_name_key(&r->name);
-    r->store.groups.limit = 1;
-    im_request_submit(r, s);
-    return IM_OK;
-}
-
 static enum im_reason change(struct im_core *core, struct im_session *s, const struct im_command *cmd,
                              enum im_change change, const struct im_name *conv, struct im_error *error)
 {
@@ -115,20 +52,16 @@ static enum im_reason change(struct im_core *core, struct im_session *s, const s
     if (reason == IM_OK && change == IM_CHANGE_ROLE)
         reason = read_role(cmd, &msg, error);
     if (reason == IM_OK && (change == IM_CHANGE_CREATE || change == IM_CHANGE_SET))
-        reason = read_settings(cmd, &msg.settings, error);
+        reason = read_settings(cmd, &msg, error);
     if (reason == IM_OK && change == IM_CHANGE_TOPIC && !im_command_has(cmd, IM_F_text))
         reason = im_fail(error, IM_BAD_FIELD, "text: is missing");
     if (reason == IM_OK && (change == IM_CHANGE_CREATE || change == IM_CHANGE_TOPIC) &&
         im_command_has(cmd, IM_F_text)) {
-        reason = check_line(core, "text", cmd->text, error);
+        reason = im_check_line(core, "text", cmd->text, error);
         msg.body = cmd->text;
     }
     if (reason == IM_OK && change == IM_CHANGE_CREATE && !core->config->groups_create)
         reason = im_fail(error, IM_FORBIDDEN, "groups are made by the operator here");
-    if (reason == IM_OK && change == IM_CHANGE_SET && im_command_has(cmd, IM_F_open) != im_command_has(cmd, IM_F_past))
-        return set_one(core, s, cmd, conv, error);
-    if (reason == IM_OK && change == IM_CHANGE_SET && !im_command_has(cmd, IM_F_open))
-        reason = im_fail(error, IM_BAD_FIELD, "give public, history, or both");
     return reason == IM_OK ? im_append(core, s, cmd, IM_EV_MEMBER, &msg, error) : reason;
 }
 

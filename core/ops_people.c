@@ -7,17 +7,6 @@
 
 /* People: who is here, who they are, whom one does not want to hear from; one's own devices. */
 
-static enum im_reason check_line(const struct im_core *core, const char *name, struct im_str text,
-                                 struct im_error *error)
-{
-    if (text.len > core->config->topic_bytes)
-        return im_fail(error, IM_TOO_LONG, "%s: at most %llu bytes", name,
-                       (unsigned long long)core->config->topic_bytes);
-    if (im_str_control(text))
-        return im_fail(error, IM_BAD_FIELD, "%s: must not have control characters", name);
-    return IM_OK;
-}
-
 static struct im_presence_row row_of(struct im_core *core, const struct im_session *s, const struct im_name *name)
 {
     struct im_str key = im_name_key(name);
@@ -68,7 +57,7 @@ static enum im_reason set_state(struct im_core *core, struct im_session *s, cons
     if (im_command_has(cmd, IM_F_state) && !im_presence_find(cmd->state, &state))
         return im_fail(error, IM_BAD_FIELD, "state: must be one of online, away, dnd");
     if (im_command_has(cmd, IM_F_text)) {
-        enum im_reason reason = check_line(core, "text", cmd->text, error);
+        enum im_reason reason = im_check_line(core, "text", cmd->text, error);
         if (reason != IM_OK)
             return reason;
     }
@@ -142,11 +131,8 @@ static void blocked(struct im_store_op *op)
             im_user_block(user, im_name_key(&r->name), r->store.block.on);
             show_to(user, im_name_key(&r->name));
         }
-        if (s && r->id.len > 0)
-            im_reply(s, &(struct im_reply){.op = r->op, .id = im_out_view(&r->id)});
-    } else {
-        im_request_fail(r, s, op->status);
     }
+    im_request_tell(r, s, op->status);
     im_request_finish(r, s);
 }
 
@@ -254,10 +240,7 @@ static void profile_written(struct im_store_op *op)
 {
     struct im_request *r = op->owner;
     struct im_session *s = im_request_answered(r);
-    if (op->status != IM_OK)
-        im_request_fail(r, s, op->status);
-    else if (s && r->id.len > 0)
-        im_reply(s, &(struct im_reply){.op = r->op, .id = im_out_view(&r->id)});
+    im_request_tell(r, s, op->status);
     profile_end(r, s);
 }
 
@@ -334,7 +317,7 @@ static enum im_reason check_profile(const struct im_core *core, const struct im_
         return im_fail(error, IM_BAD_FIELD, "user: only one's own profile can be set");
     if (cmd->name.len > NAME_MAX_BYTES)
         return im_fail(error, IM_TOO_LONG, "name: at most %d bytes", NAME_MAX_BYTES);
-    enum im_reason reason = check_line(core, "name", cmd->name, error);
+    enum im_reason reason = im_check_line(core, "name", cmd->name, error);
     return reason == IM_OK && im_str_control(cmd->avatar)
                ? im_fail(error, IM_BAD_FIELD, "avatar: must not have control characters")
                : reason;
@@ -378,18 +361,17 @@ static void reported(struct im_store_op *op)
     im_request_finish(r, s);
 }
 
-/* How many of this user's are open is known: there is room for one more, or not. */
-static void reports_counted(struct im_store_op *op)
+static void member(struct im_out *out, const char *key, struct im_str s)
 {
-    struct im_request *r = op->owner;
-    struct im_session *s = im_request_answered(r);
-    size_t count = r->store.records.count;
-    free(r->store.records.rows);
-    if (op->status != IM_OK || s == NULL || count >= r->core->config->reports_max) {
-        im_request_fail(r, s, op->status == IM_OK ? IM_TOO_MANY : op->status);
-        im_request_finish(r, s);
+    if (s.p == NULL)
         return;
-    }
+    im_out_str(out, key);
+    im_out_json(out, s);
+}
+
+static void put_report(struct im_request *r, struct im_session *s)
+{
+    im_out_char(&r->text, '}');
     r->store.record_put =
         (struct im_store_record_put){.op = {.kind = IM_STORE_RECORD_PUT, .done = reported, .owner = r},
                                      .record = {.kind = IM_RECORD_REPORT,
@@ -400,12 +382,56 @@ static void reports_counted(struct im_store_op *op)
     im_request_submit(r, s);
 }
 
-static void member(struct im_out *out, const char *key, struct im_str s)
+/* The message, as the one who reports it sees it now: it may be edited or deleted before anybody looks. */
+static void message_found(struct im_store_op *op)
 {
-    if (s.p == NULL)
-        return;
-    im_out_str(out, key);
-    im_out_json(out, s);
+    struct im_request *r = op->owner;
+    struct im_session *s = im_request_answered(r);
+    struct im_store_history *h = &r->store.history;
+    struct im_event *e = h->count > 0 ? h->events[0] : NULL;
+    bool found = e && e->type == IM_EV_MSG && e->msg.seq == r->since;
+    if (found) {
+        member(&r->text, ",\"from\":", e->msg.from);
+        member(&r->text, ",\"message\":", e->msg.body);
+    }
+    im_event_drop(&e);
+    free(h->events);
+    if (op->status == IM_OK && s && found) {
+        put_report(r, s);
+    } else {
+        im_request_fail(r, s, op->status == IM_OK ? IM_NO_SUCH_MESSAGE : op->status);
+        im_request_finish(r, s);
+    }
+}
+
+static void find_message(struct im_request *r, struct im_session *s)
+{
+    r->store.history = (struct im_store_history){.op = {.kind = IM_STORE_HISTORY, .done = message_found, .owner = r},
+                                                 .key = im_out_view(&r->self),
+                                                 .kind = im_conv_kind(&r->name),
+                                                 .peer = im_name_key(&r->name),
+                                                 .after = r->since - 1,
+                                                 .has_after = true,
+                                                 .limit = 1,
+                                                 .bytes = UINT32_MAX};
+    im_request_submit(r, s);
+}
+
+/* How many of this user's are open is known: there is room for one more, or not. */
+static void reports_counted(struct im_store_op *op)
+{
+    struct im_request *r = op->owner;
+    struct im_session *s = im_request_answered(r);
+    size_t count = r->store.records.count;
+    free(r->store.records.rows);
+    if (op->status != IM_OK || s == NULL || count >= r->core->config->reports_max) {
+        im_request_fail(r, s, op->status == IM_OK ? IM_TOO_MANY : op->status);
+        im_request_finish(r, s);
+    } else if (r->since > 0) {
+        find_message(r, s);
+    } else {
+        put_report(r, s);
+    }
 }
 
 static void write_report(const struct im_core *core, const struct im_session *s, const struct im_command *cmd,
@@ -421,7 +447,6 @@ static void write_report(const struct im_core *core, const struct im_session *s,
         im_out_u64(out, cmd->seq);
     }
     member(out, ",\"text\":", cmd->text);
-    im_out_char(out, '}');
 }
 
 enum im_reason im_op_report(struct im_core *core, struct im_session *s, const struct im_command *cmd,
@@ -429,9 +454,11 @@ enum im_reason im_op_report(struct im_core *core, struct im_session *s, const st
 {
     enum { TICKET_HEX = 12 };
     struct im_name name;
-    enum im_reason reason = check_line(core, "text", cmd->text, error);
+    enum im_reason reason = im_check_line(core, "text", cmd->text, error);
     if (reason == IM_OK && !im_command_has(cmd, IM_F_user) && !im_command_has(cmd, IM_F_conv))
         reason = im_fail(error, IM_BAD_FIELD, "give the user, or the conv and seq, that the report is about");
+    if (reason == IM_OK && im_command_has(cmd, IM_F_seq) && (cmd->seq == 0 || !im_command_has(cmd, IM_F_conv)))
+        reason = im_fail(error, IM_BAD_FIELD, "seq: must be that of a message in conv");
     if (reason == IM_OK && im_command_has(cmd, IM_F_user))
         reason = im_name_parse(cmd->user, &name, error);
     if (reason == IM_OK && im_command_has(cmd, IM_F_conv))
@@ -446,6 +473,8 @@ enum im_reason im_op_report(struct im_core *core, struct im_session *s, const st
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(ticket + 2 * i, 3, "%02x", random[i]);
     write_report(core, s, cmd, &r->text);
+    r->name = name;
+    r->since = cmd->seq;
     r->store.records.kind = IM_RECORD_REPORT;
     r->store.records.owner = im_out_view(&r->self);
     r->store.records.limit = (uint32_t)core->config->reports_max;
@@ -484,17 +513,6 @@ static void devices_done(struct im_store_op *op)
     im_request_finish(r, s);
 }
 
-static void token_dropped(struct im_store_op *op)
-{
-    struct im_request *r = op->owner;
-    struct im_session *s = im_request_answered(r);
-    if (op->status != IM_OK)
-        im_request_fail(r, s, op->status);
-    else if (s && r->id.len > 0)
-        im_reply(s, &(struct im_reply){.op = r->op, .id = im_out_view(&r->id)});
-    im_request_finish(r, s);
-}
-
 /* The device is gone: so is what it could log in with. */
 static void device_dropped(struct im_store_op *op)
 {
@@ -507,7 +525,7 @@ static void device_dropped(struct im_store_op *op)
     }
     im_core_revoke(r->core, im_out_view(&r->self), im_out_view(&r->text));
     r->store.record_drop =
-        (struct im_store_record_drop){.op = {.kind = IM_STORE_RECORD_DROP, .done = token_dropped, .owner = r},
+        (struct im_store_record_drop){.op = {.kind = IM_STORE_RECORD_DROP, .done = im_request_done, .owner = r},
                                       .kind = IM_RECORD_TOKEN,
                                       .owner = im_out_view(&r->self),
                                       .name = im_out_view(&r->text)};

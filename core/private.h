@@ -5,6 +5,7 @@
 
 /* uthash calls this only when an allocation failed; im_alloc() never returns then. */
 #include "core/mem.h"
+#include "core/rate.h"
 #define uthash_malloc(size)    im_alloc(size)
 #define uthash_free(ptr, size) free(ptr)
 #define HASH_FUNCTION(keyptr, keylen, hashv)                                                                           \
@@ -83,11 +84,11 @@ struct im_session {
     unsigned reads;    /* of these, reads: one at a time, so that nobody's questions crowd out the others' */
     uint64_t sent_pos; /* everything up to here was given to the link */
     uint64_t goal_pos; /* the log's end at login: LIVE not before this was reached */
-    uint64_t opened_ms, active_ms;    /* monotonic */
-    uint64_t flood_ms;                /* since when the bucket has not been full again; 0: it has */
-    uint64_t tokens_milli, tokens_ms; /* rate: tokens in thousandths, as of tokens_ms */
-    uint64_t *own_sends;              /* committed while BEHIND: already answered, so the log read leaves them out */
-    size_t own_send_count;            /* at most IM_OWN_SENDS_MAX; one more comes again, which does no harm */
+    uint64_t opened_ms, active_ms; /* monotonic */
+    uint64_t flood_ms;             /* since when the bucket has not been full again; 0: it has */
+    struct im_bucket bucket;
+    uint64_t *own_sends;   /* committed while BEHIND: already answered, so the log read leaves them out */
+    size_t own_send_count; /* at most IM_OWN_SENDS_MAX; one more comes again, which does no harm */
     struct im_watch *watches;
     size_t watch_count;
     struct im_session *user_prev, *user_next;   /* among the user's sessions */
@@ -181,6 +182,7 @@ struct im_core {
     struct im_hasher *hasher;
     const struct im_keys *keys;
     struct im_backoff *backoff;
+    struct im_rates *hook_rates; /* of incoming webhooks, by the key of their token */
     void (*random)(void *arg, void *out, size_t len);
     void *random_arg;
     bool (*unix_user)(void *arg, uint32_t uid, struct im_name *out);

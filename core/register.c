@@ -23,19 +23,81 @@ static enum im_reason check_password(const struct im_core *core, const char *fie
     return IM_OK;
 }
 
-/* Registering: is the id free ─► is the invitation good ─► hash ─► take a use of the invitation ─► make the account. */
+/* Registering: is the id free ─► is the invitation good ─► hash ─► take a use of the invitation ─► make the account ─►
+ * drop the invitation if that was its last use; or give the use back if somebody else had the id in the meantime. */
+
+static void write_invite(struct im_request *r, const struct im_invite *invite, struct im_str before, int64_t expires_ms,
+                         im_auth_step *then)
+{
+    struct im_auth *a = im_auth_of(r);
+    im_out_clear(&a->value);
+    im_invite_write(invite, &a->value);
+    im_out_clear(&a->invite_value);
+    im_out_put(&a->invite_value, before.p, before.len);
+    im_auth_replace(r,
+                    &(struct im_record){.kind = IM_RECORD_INVITE,
+                                        .key = im_str(a->invite_key),
+                                        .value = im_out_view(&a->value),
+                                        .expires_ms = expires_ms},
+                    im_out_view(&a->invite_value), then);
+}
+
+static im_auth_step give_back;
+
+static void given_back(struct im_request *r, struct im_session *s, enum im_reason status, const struct im_record *found)
+{
+    (void)found;
+    if (status == IM_CONFLICT) /* somebody else used it just now */
+        im_auth_read(r, IM_RECORD_INVITE, im_str(im_auth_of(r)->invite_key), give_back);
+    else
+        im_auth_fail(r, s, IM_USER_EXISTS, "");
+}
+
+static void give_back(struct im_request *r, struct im_session *s, enum im_reason status, const struct im_record *found)
+{
+    struct im_invite invite;
+    if (status != IM_OK || found == NULL || !im_invite_read(found->value, &invite)) {
+        im_auth_fail(r, s, IM_USER_EXISTS, ""); /* it was withdrawn */
+        return;
+    }
+    invite.uses++;
+    write_invite(r, &invite, found->value, im_auth_of(r)->invite_expires_ms, given_back);
+}
+
+/* The account is there, even if whoever asked for it has gone meanwhile. */
+static void come_in(struct im_request *r, struct im_session *s)
+{
+    im_auth_of(r)->alone = false;
+    if (s)
+        im_login_issue(r, s);
+    else
+        im_auth_end(r, NULL);
+}
+
+static void invite_dropped(struct im_request *r, struct im_session *s, enum im_reason status,
+                           const struct im_record *found)
+{
+    (void)status, (void)found; /* it is of no use any more, and expires */
+    come_in(r, s);
+}
 
 static void account_made(struct im_request *r, struct im_session *s, enum im_reason status,
                          const struct im_record *found)
 {
+    struct im_auth *a = im_auth_of(r);
     (void)found;
-    if (status != IM_OK) {
+    if (status == IM_CONFLICT && *a->invite_key) {
+        im_auth_read(r, IM_RECORD_INVITE, im_str(a->invite_key), give_back);
+    } else if (status != IM_OK) {
         im_auth_fail(r, s, status == IM_CONFLICT ? IM_USER_EXISTS : status, "");
-        return;
+    } else {
+        im_core_revoke(r->core, im_name_key(&r->name), (struct im_str){0}); /* in open mode others may sit there */
+        a->overtaken = false;
+        if (a->invite_spent)
+            im_auth_drop(r, IM_RECORD_INVITE, im_str(a->invite_key), invite_dropped);
+        else
+            come_in(r, s);
     }
-    im_core_revoke(r->core, im_name_key(&r->name), (struct im_str){0}); /* in open mode others may sit there */
-    im_auth_of(r)->overtaken = false;
-    im_login_issue(r, s);
 }
 
 static void make_account(struct im_request *r)
@@ -48,21 +110,15 @@ static void make_account(struct im_request *r)
 
 static im_auth_step use_invite;
 
-static void invite_dropped(struct im_request *r, struct im_session *s, enum im_reason status,
-                           const struct im_record *found)
-{
-    (void)s, (void)status, (void)found; /* it was of no use any more, and expires */
-    make_account(r);
-}
+/* A spent invitation is kept until its account is made, and swept if that never was. */
+enum { SPENT_MS = 60000 };
 
 static void invite_used(struct im_request *r, struct im_session *s, enum im_reason status,
                         const struct im_record *found)
 {
     const struct im_auth *a = im_auth_of(r);
     (void)found;
-    if (status == IM_OK && a->invite_spent)
-        im_auth_drop(r, IM_RECORD_INVITE, im_str(a->invite_key), invite_dropped);
-    else if (status == IM_OK)
+    if (status == IM_OK)
         make_account(r);
     else if (status == IM_CONFLICT) /* somebody else used it just now */
         im_auth_read(r, IM_RECORD_INVITE, im_str(a->invite_key), use_invite);
@@ -85,17 +141,11 @@ static void use_invite(struct im_request *r, struct im_session *s, enum im_reaso
     } else if (!read_invite(r, found, &invite)) {
         im_auth_fail(r, s, IM_BAD_INVITE, "");
     } else {
+        a->alone = true; /* a use that is taken makes an account */
         a->invite_spent = --invite.uses == 0;
-        im_out_clear(&a->value);
-        im_invite_write(&invite, &a->value);
-        im_out_clear(&a->invite_value);
-        im_out_put(&a->invite_value, found->value.p, found->value.len);
-        im_auth_replace(r,
-                        &(struct im_record){.kind = IM_RECORD_INVITE,
-                                            .key = im_str(a->invite_key),
-                                            .value = im_out_view(&a->value),
-                                            .expires_ms = a->invite_spent ? r->core->wall_ms : found->expires_ms},
-                        im_out_view(&a->invite_value), invite_used);
+        a->invite_expires_ms = found->expires_ms;
+        write_invite(r, &invite, found->value, a->invite_spent ? r->core->wall_ms + SPENT_MS : found->expires_ms,
+                     invite_used);
     }
 }
 
@@ -204,8 +254,7 @@ static void next_token(struct im_request *r, struct im_session *s, enum im_reaso
         else
             seek_token(r);
     } else {
-        if (s && r->id.len > 0)
-            im_reply(s, &(struct im_reply){.op = r->op, .id = im_out_view(&r->id)});
+        im_request_tell(r, s, IM_OK);
         im_auth_end(r, s);
     }
 }

@@ -56,6 +56,32 @@ void im_request_fail(struct im_request *r, struct im_session *s, enum im_reason 
         im_session_end(r->core, s, reason, false);
 }
 
+void im_request_tell(struct im_request *r, struct im_session *s, enum im_reason status)
+{
+    if (status != IM_OK)
+        im_request_fail(r, s, status);
+    else if (s && r->id.len > 0)
+        im_reply(s, &(struct im_reply){.op = r->op, .id = im_out_view(&r->id)});
+}
+
+void im_request_done(struct im_store_op *op)
+{
+    struct im_request *r = op->owner;
+    struct im_session *s = im_request_answered(r);
+    im_request_tell(r, s, op->status);
+    im_request_finish(r, s);
+}
+
+enum im_reason im_check_line(const struct im_core *core, const char *name, struct im_str text, struct im_error *error)
+{
+    if (text.len > core->config->topic_bytes)
+        return im_fail(error, IM_TOO_LONG, "%s: at most %llu bytes", name,
+                       (unsigned long long)core->config->topic_bytes);
+    if (im_str_control(text))
+        return im_fail(error, IM_BAD_FIELD, "%s: must not have control characters", name);
+    return IM_OK;
+}
+
 void im_reply(struct im_session *s, const struct im_reply *r)
 {
     im_session_send(s, im_event_reply(r), false);

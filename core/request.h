@@ -56,7 +56,14 @@ void im_request_submit(struct im_request *, struct im_session *);
 struct im_session *im_request_answered(struct im_request *);
 /* Ends the request; session may be NULL. */
 void im_request_finish(struct im_request *, struct im_session *);
+
 void im_request_fail(struct im_request *, struct im_session *, enum im_reason); /* session may be NULL */
+/* The plain ok, for those who gave an id; or why not. */
+void im_request_tell(struct im_request *, struct im_session *, enum im_reason);
+/* The completion of what has no more to tell than that. */
+void im_request_done(struct im_store_op *);
+/* A line of text that others are shown: neither long nor with control characters. */
+enum im_reason im_check_line(const struct im_core *, const char *name, struct im_str text, struct im_error *);
 
 void im_reply(struct im_session *, const struct im_reply *);
 /* The plain ok, for those who gave an id. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
+#include "core/mem.h"
+
 /* Scripts written without spaces, as they are after NFKC; sorted. */
 static const struct {
     int32_t first, last;
@@ -78,7 +80,8 @@ static enum im_char char_at(struct im_str text, size_t at, size_t *len)
     utf8proc_ssize_t n = utf8proc_iterate((const uint8_t *)text.p + at, (utf8proc_ssize_t)(text.len - at), &point);
     assert(n > 0);
     *len = (size_t)n;
-    return im_char(point);
+    /* emoji and the like are looked for, too */
+    return utf8proc_category(point) == UTF8PROC_CATEGORY_SO ? IM_CHAR_ALONE : im_char(point);
 }
 
 static struct piece piece_at(struct im_str text, size_t at)
@@ -103,17 +106,30 @@ static struct im_str cut(struct im_str s, size_t max)
     return s;
 }
 
-/* Case, width and composition made alike; to be freed. */
+/* Accents are written or left out (café, cafe); other marks make other letters. */
+static bool is_accent(int32_t point)
+{
+    return point >= 0x300 && point <= 0x36F;
+}
+
+/* Case, width, accents and composition made alike; to be freed. */
 static struct im_str fold(struct im_str text)
 {
-    uint8_t *folded = NULL;
+    static const utf8proc_option_t how =
+        UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
     text = cut(text, IM_SEARCH_TEXT_MAX);
-    utf8proc_ssize_t n =
-        text.len == 0
-            ? 0
-            : utf8proc_map((const uint8_t *)text.p, (utf8proc_ssize_t)text.len, &folded,
-                           UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);
-    return (struct im_str){(char *)folded, n > 0 ? (size_t)n : 0};
+    const uint8_t *bytes = (const uint8_t *)text.p;
+    utf8proc_ssize_t len = (utf8proc_ssize_t)text.len, kept = 0;
+    utf8proc_ssize_t n = len > 0 ? utf8proc_decompose(bytes, len, NULL, 0, how) : 0;
+    if (n <= 0)
+        return (struct im_str){0};
+    int32_t *points = im_alloc(((size_t)n + 1) * sizeof *points);
+    n = utf8proc_decompose(bytes, len, points, n, how);
+    for (utf8proc_ssize_t i = 0; i < n; i++)
+        if (!is_accent(points[i]))
+            points[kept++] = points[i];
+    n = utf8proc_reencode(points, kept, how);
+    return (struct im_str){(char *)points, n > 0 ? (size_t)n : 0};
 }
 
 /* A walk over the terms of a folded text. */

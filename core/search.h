@@ -7,8 +7,9 @@
  * and, in scripts written without spaces (Han, kana, Hangul, Thai …), every pair of neighbouring characters, and the
  * last character of a run by itself: each character is the beginning of some term. A query finds a text that has each
  * of the query's terms, those of one run of characters next to each other, and its last word as a beginning: "开会"
- * finds 今天下午开会吗, "meet" finds "Meeting". A single such character finds texts that have it anywhere. Width and
- * composition make no difference (NFKC); what cannot be seen is left out. */
+ * finds 今天下午开会吗, "meet" finds "Meeting". A single such character finds texts that have it anywhere; emoji are
+ * such. Width and composition (NFKC) and the accents of Latin, Greek and Cyrillic letters make no difference; what
+ * cannot be seen is left out. */
 
 #define IM_SEARCH_TEXT_MAX   65536 /* bytes of a text that are looked at */
 #define IM_SEARCH_TERM_MAX   128   /* bytes of a term; what a longer word has beyond them counts for nothing */

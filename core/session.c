@@ -43,16 +43,9 @@ void im_session_err(struct im_core *core, struct im_session *s, enum im_op op, s
     im_session_send(s, im_event_err(op, id, reason, im_str(detail), after_ms), false);
 }
 
-/* The token bucket, in thousandths of a message: `rate` per second up to `burst`. */
 static void refill(const struct im_core *core, struct im_session *s)
 {
-    uint64_t full = core->config->burst * 1000;
-    uint64_t more = (core->mono_ms - s->tokens_ms) * core->config->rate;
-    s->tokens_ms = core->mono_ms;
-    if (s->tokens_milli > full) /* the burst was more before a reload */
-        s->tokens_milli = full;
-    s->tokens_milli = more > full - s->tokens_milli ? full : s->tokens_milli + more;
-    if (s->tokens_milli == full)
+    if (im_bucket_fill(&s->bucket, core->config, core->mono_ms))
         s->flood_ms = 0;
 }
 
@@ -61,8 +54,8 @@ static void take_tokens(struct im_core *core, struct im_session *s, uint64_t n)
     if (core->config->rate == 0)
         return;
     refill(core, s);
-    s->tokens_milli -= s->tokens_milli < n * 1000 ? s->tokens_milli : n * 1000;
-    if (s->tokens_milli >= 1000 || s->out_of_rate)
+    im_bucket_take(&s->bucket, n);
+    if (im_bucket_has_one(&s->bucket) || s->out_of_rate)
         return;
     s->out_of_rate = true;
     if (s->flood_ms == 0)
@@ -185,8 +178,8 @@ enum im_reason im_core_opened(struct im_core *core, struct im_link *link, const 
     s->tls = info->tls;
     s->has_uid = info->has_uid;
     s->uid = info->uid;
-    s->opened_ms = s->active_ms = s->tokens_ms = core->mono_ms;
-    s->tokens_milli = core->config->burst * 1000;
+    s->opened_ms = s->active_ms = core->mono_ms;
+    im_bucket_start(&s->bucket, core->config, core->mono_ms);
     link->session = s;
     link->env = &core->env;
     link->lang = core->config->lang == 0 ? IM_EN : IM_ZH;
@@ -302,7 +295,7 @@ static void tick_throttled(struct im_core *core)
             continue;
         }
         refill(core, s);
-        if (s->tokens_milli >= 1000 || core->config->rate == 0) {
+        if (im_bucket_has_one(&s->bucket) || core->config->rate == 0) {
             unthrottle(core, s);
             im_session_review(core, s);
         }
@@ -313,6 +306,7 @@ void im_core_tick(struct im_core *core)
 {
     tick_logins(core);
     tick_throttled(core);
+    im_rates_tick(core->hook_rates, core->config, core->mono_ms);
     if (core->mono_ms - core->cursors_ms >= core->config->cursor_interval_ms) {
         core->cursors_ms = core->mono_ms;
         im_cursors_flush(core);

@@ -31,7 +31,8 @@ struct im_mem_seqs {
 };
 void im_mem_seqs_add(struct im_mem_seqs *, uint64_t);
 bool im_mem_seqs_has(const struct im_mem_seqs *, uint64_t);
-void im_mem_seqs_trim(struct im_mem_seqs *, uint64_t upto); /* drops those up to and with this one */
+size_t im_mem_seqs_after(const struct im_mem_seqs *, uint64_t); /* how many are greater */
+void im_mem_seqs_trim(struct im_mem_seqs *, uint64_t upto);     /* drops those up to and with this one */
 
 /* Things found, to be sorted. Zero-initialise; free items. */
 struct im_mem_list {
@@ -127,6 +128,7 @@ struct im_mem_conv {
     uint64_t base_messages;    /* these messages among them */
     uint64_t last_pos;
     struct im_mem_seqs mentions; /* messages that mention somebody, or did */
+    struct im_mem_seqs deleted;  /* messages deleted for all, of those that count */
 };
 
 struct im_mem_sent {
@@ -275,6 +277,7 @@ void im_mem_sent_drop(struct im_memory *, const struct im_mem_user *from, struct
 enum im_reason im_mem_append(struct im_memory *, struct im_store_append *);
 
 /* memory_read.c */
+uint64_t im_mem_messages_upto(const struct im_mem_conv *, uint64_t seq); /* how many there were, the erased included */
 enum im_reason im_mem_since(struct im_memory *, struct im_store_since *);
 enum im_reason im_mem_history(struct im_memory *, struct im_store_history *);
 enum im_reason im_mem_marks(struct im_memory *, struct im_store_marks *);

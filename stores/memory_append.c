@@ -144,6 +144,13 @@ static void put(struct append *a, struct im_mem_conv *conv)
         im_mem_sent_add(a->m, a->from, msg->cid, msg->pos);
 }
 
+static void erase_message(struct append *a)
+{
+    im_mem_erase_message(a->m, a->ref);
+    if (!im_mem_record(a->m, a->ref->pos)->event->msg.hidden)
+        im_mem_seqs_add(&a->conv->deleted, a->event->msg.ref);
+}
+
 /* What the event does to the message that it is about. */
 static void change_message(struct append *a)
 {
@@ -157,7 +164,7 @@ static void change_message(struct append *a)
     else if (a->event->type == IM_EV_DELETE && msg->kind == IM_CONV_SELF)
         im_mem_seqs_add(&im_mem_view_find(a->m, a->conv, a->from)->gone, msg->ref);
     else if (a->event->type == IM_EV_DELETE)
-        im_mem_erase_message(a->m, a->ref);
+        erase_message(a);
 }
 
 static void note_seen(const struct append *a, const struct im_mem_user *user)
@@ -173,8 +180,10 @@ static void commit(struct append *a)
     bool self = msg->kind == IM_CONV_SELF;
     need(a);
     msg->hidden = a->verdict.hidden;
-    if (a->event->type == IM_EV_MEMBER)
+    if (a->event->type == IM_EV_MEMBER) {
         msg->role = a->verdict.role;
+        msg->settings = a->verdict.settings;
+    }
     mention(a);
     size_t ref_at = 0;
     bool ref = a->ref && im_mem_at(a->conv, msg->ref, &ref_at);

@@ -58,6 +58,11 @@ void im_mem_seqs_add(struct im_mem_seqs *s, uint64_t n)
     s->count++;
 }
 
+size_t im_mem_seqs_after(const struct im_mem_seqs *s, uint64_t n)
+{
+    return s->count - seq_place(s, n + 1);
+}
+
 void im_mem_seqs_trim(struct im_mem_seqs *s, uint64_t upto)
 {
     size_t at = seq_place(s, upto + 1);
@@ -215,6 +220,7 @@ void im_mem_conv_free(struct im_memory *m, struct im_mem_conv *c)
     free(c->views);
     free(c->slots.items);
     free(c->mentions.items);
+    free(c->deleted.items);
     free(c->key);
     free(c->name);
     free(c->topic);

@@ -147,7 +147,7 @@ static int newest_first(const void *a, const void *b)
 }
 
 /* Messages of the conversation up to this seq. */
-static uint64_t messages_upto(const struct im_mem_conv *c, uint64_t seq)
+uint64_t im_mem_messages_upto(const struct im_mem_conv *c, uint64_t seq)
 {
     uint64_t last = im_mem_last_seq(c);
     if (seq > last)
@@ -220,7 +220,8 @@ static void add_row(const struct im_memory *m, const struct im_mem_view *v, stru
     const struct im_mem_conv *c = v->conv;
     struct im_conv_row row = c->kind == IM_CONV_DIRECT ? direct_row(m, v) : group_row(v);
     row.read_seq = v->read_seq;
-    row.unread = messages_upto(c, im_mem_last_seq(c)) - messages_upto(c, v->read_seq);
+    row.unread = im_mem_messages_upto(c, im_mem_last_seq(c)) - im_mem_messages_upto(c, v->read_seq) -
+                 im_mem_seqs_after(&c->deleted, v->read_seq);
     row.mention_seq = mentioned(m, v);
     size_t at = c->slots.count;
     if (!im_rows_full(rows) && im_mem_shown_before(m, v, c, &at))

@@ -64,7 +64,7 @@ static void start(struct search *s)
     const struct im_mem_conv *only = op->peer.p ? im_mem_conv_find(s->m, s->user, op->kind, op->peer) : NULL;
     for (size_t i = 0; i < s->user->view_count; i++) {
         const struct im_mem_view *v = s->user->views[i];
-        if (op->peer.p ? v->conv == only : v->conv->kind != IM_CONV_SELF)
+        if (op->peer.p ? v->conv == only : v->conv->kind != IM_CONV_SELF && !v->conv->over)
             step(s, i, im_mem_upto(v->conv, newest), false);
     }
 }

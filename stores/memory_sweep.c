@@ -45,19 +45,26 @@ static void erase_first(struct im_memory *m, struct im_mem_conv *c)
     }
 }
 
+/* Is the oldest event older than the messages that are kept? */
+static bool surplus(const struct sweep *s, const struct im_mem_conv *c)
+{
+    uint64_t from_next = im_mem_messages_upto(c, im_mem_last_seq(c)) - im_mem_slot(c, 0)->messages;
+    return s->op->retention_count > 0 && from_next >= s->op->retention_count;
+}
+
 static void sweep_conv(struct sweep *s, struct im_mem_conv *c)
 {
     uint64_t base = c->base;
     while (c->slots.count > 0) {
         const struct im_msg *first = &im_mem_record(s->m, im_mem_slot(c, 0)->pos)->event->msg;
-        bool surplus = s->op->retention_count > 0 && c->slots.count > s->op->retention_count;
-        if ((!surplus && !older(s, first->ts_ms, s->op->retention_ms)) || !take(s))
+        if ((!surplus(s, c) && !older(s, first->ts_ms, s->op->retention_ms)) || !take(s))
             break;
         erase_first(s->m, c);
     }
     if (base == c->base)
         return;
     im_mem_seqs_trim(&c->mentions, c->base);
+    im_mem_seqs_trim(&c->deleted, c->base);
     for (size_t i = 0; i < c->view_count; i++)
         im_mem_seqs_trim(&c->views[i]->gone, c->base);
     if (c->over && c->slots.count == 0)

@@ -104,6 +104,7 @@ static enum im_reason judge_create(const struct im_rules_in *in, struct im_rules
     if (in->group_exists)
         return IM_GROUP_EXISTS;
     out->role = IM_ROLE_OWNER;
+    out->settings = in->event->msg.settings;
     return at_limit(in->actor_groups, in->policy->groups_per_user) ? IM_TOO_MANY : IM_OK;
 }
 
@@ -117,10 +118,16 @@ static enum im_reason judge_join(const struct im_rules_in *in, struct im_rules_o
     enum im_reason reason = may(in, in->settings & IM_GROUP_PUBLIC ? IM_MAY_JOIN : IM_MAY_JOIN_PRIVATE);
     if (reason != IM_OK)
         return reason;
-    out->role = IM_ROLE_MEMBER;
+    out->role = in->actor == IM_ROLE_SILENCED ? IM_ROLE_MUTED : IM_ROLE_MEMBER;
     if (at_limit(in->members, in->policy->group_members))
         return IM_GROUP_FULL;
     return at_limit(in->actor_groups, in->policy->groups_per_user) ? IM_TOO_MANY : IM_OK;
+}
+
+/* What is left of a member who goes, or is made to go. */
+static enum im_role role_outside(enum im_role member)
+{
+    return member == IM_ROLE_MUTED ? IM_ROLE_SILENCED : IM_ROLE_NONE;
 }
 
 static enum im_reason judge_leave(const struct im_rules_in *in, struct im_rules_out *out)
@@ -128,12 +135,12 @@ static enum im_reason judge_leave(const struct im_rules_in *in, struct im_rules_
     enum im_reason reason = may(in, IM_MAY_LEAVE);
     if (reason != IM_OK)
         return reason;
-    out->role = IM_ROLE_NONE;
+    out->role = role_outside(in->actor);
     out->ends = im_role_member(in->actor) && in->members == 1;
     return in->actor == IM_ROLE_OWNER && in->owners == 1 && !out->ends ? IM_LAST_OWNER : IM_OK;
 }
 
-/* A ban is not got around by an invitation: it must be lifted first. */
+/* A ban is not got around by an invitation: it must be lifted first; nor is a mute, but by who could end it. */
 static enum im_reason judge_invite(const struct im_rules_in *in, struct im_rules_out *out)
 {
     enum im_reason reason = may(in, IM_MAY_INVITE);
@@ -143,10 +150,13 @@ static enum im_reason judge_invite(const struct im_rules_in *in, struct im_rules
     out->role = out->nothing ? in->target : IM_ROLE_INVITED;
     if (in->target == IM_ROLE_BANNED)
         return IM_FORBIDDEN;
+    if (in->target == IM_ROLE_SILENCED && may(in, IM_MAY_ROLE) != IM_OK)
+        return IM_FORBIDDEN;
     return unknown_peer(in) ? IM_NO_SUCH_USER : IM_OK;
 }
 
-/* What takes somebody out of the group: kick, which withdraws an invitation, too; ban; and the ban's end. */
+/* What takes somebody out of the group: kick, which withdraws an invitation, or what is left of a
+ * mute, too; ban; and the ban's end. */
 static enum im_reason judge_removal(const struct im_rules_in *in, struct im_rules_out *out)
 {
     enum im_change change = in->event->msg.change;
@@ -158,7 +168,7 @@ static enum im_reason judge_removal(const struct im_rules_in *in, struct im_rule
         out->nothing = banned || in->target == IM_ROLE_NONE;
     else
         out->nothing = banned == (change == IM_CHANGE_BAN);
-    out->role = change == IM_CHANGE_BAN ? IM_ROLE_BANNED : IM_ROLE_NONE;
+    out->role = change == IM_CHANGE_BAN ? IM_ROLE_BANNED : role_outside(in->target);
     if (out->nothing)
         out->role = in->target;
     return change == IM_CHANGE_BAN && !out->nothing && unknown_peer(in) ? IM_NO_SUCH_USER : IM_OK;
@@ -186,8 +196,9 @@ static enum im_reason judge_group(const struct im_rules_in *in, struct im_rules_
     const struct im_msg *m = &in->event->msg;
     out->role = m->change == IM_CHANGE_DESTROY ? IM_ROLE_NONE : in->actor;
     out->ends = m->change == IM_CHANGE_DESTROY;
+    out->settings = (m->settings & ~m->keeps) | (in->settings & m->keeps);
     out->nothing = (m->change == IM_CHANGE_TOPIC && im_str_eq(m->body, in->topic)) ||
-                   (m->change == IM_CHANGE_SET && m->settings == in->settings);
+                   (m->change == IM_CHANGE_SET && out->settings == in->settings);
     return may(in, im_change_info(m->change)->action);
 }
 
@@ -259,7 +270,7 @@ enum im_reason im_rules_judge(const struct im_rules_in *in, struct im_rules_out 
     if (!in_group(in) || in->group_exists || create)
         reason = judge(in, &verdict);
     /* a private group is not there for those who have nothing to do with it */
-    if (reason == IM_NOT_MEMBER && in->actor == IM_ROLE_NONE && !(in->settings & IM_GROUP_PUBLIC))
+    if (reason == IM_NOT_MEMBER && in->actor < IM_ROLE_INVITED && !(in->settings & IM_GROUP_PUBLIC))
         reason = IM_NO_SUCH_GROUP;
     verdict.hidden = hidden(in);
     verdict.read = reads(e);

@@ -34,6 +34,7 @@ struct im_rules_in {
 struct im_rules_out {
     bool nothing;        /* allowed, and changes nothing: do not append */
     enum im_role role;   /* MEMBER: the new role of whom it concerns (msg.user, or msg.from); goes into msg.role */
+    unsigned settings;   /* MEMBER: CREATE and SET; go into msg.settings */
     bool concerns_other; /* MEMBER: msg.user's role changes, not msg.from's */
     bool ends;           /* MEMBER: the group is no more: deleted, or its only member has left */
     bool may_all;        /* MSG, EDIT in a group: @all counts */

@@ -453,8 +453,10 @@ static int put(struct append *a)
     if (rc != SQLITE_OK)
         return rc;
     a->m->hidden = a->out.hidden;
-    if (a->event->type == IM_EV_MEMBER)
+    if (a->event->type == IM_EV_MEMBER) {
         a->m->role = a->out.role;
+        a->m->settings = a->out.settings;
+    }
     if (a->event->type == IM_EV_MSG || a->event->type == IM_EV_EDIT)
         resolve_mentions(a);
     a->m->pos = ++w->tally.head;

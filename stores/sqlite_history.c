@@ -222,24 +222,28 @@ static int read_last(struct im_reader *r, sqlite3_stmt *s, int64_t user, bool gr
     return rc;
 }
 
-static uint64_t unread(sqlite3_stmt *s)
+static int count_unread(struct im_reader *r, sqlite3_stmt *s, struct im_conv_row *row)
 {
     uint64_t read = im_db_u64(s, READ_COUNT), erased = im_db_u64(s, ERASED), all = im_db_u64(s, MESSAGES);
+    int64_t deleted = 0;
     read = read > erased ? read : erased;
-    return all > read ? all - read : 0;
+    if (all <= read)
+        return SQLITE_OK;
+    int rc = IM_DB_ASK(&r->db, DELETED_AFTER, &deleted, sqlite3_column_int64(s, CONV), (int64_t)row->read_seq);
+    row->unread = all - read - (uint64_t)deleted;
+    return rc;
 }
 
 static int add_conv(struct im_reader *r, sqlite3_stmt *s, int64_t user, struct im_rows *rows)
 {
     struct im_conv_row row = {.name = im_db_str(s, NAME),
                               .last_seq = im_db_u64(s, LAST_SEQ),
-                              .unread = unread(s),
                               .read_seq = im_db_u64(s, READ_SEQ),
                               .role = im_db_role(s, ROLE),
                               .members = (uint32_t)im_db_u64(s, MEMBERS),
                               .topic = im_db_str(s, TOPIC)};
     bool group = row.role != IM_ROLE_NONE;
-    int rc = row.name.p ? SQLITE_OK : SQLITE_CORRUPT;
+    int rc = row.name.p ? count_unread(r, s, &row) : SQLITE_CORRUPT;
     if (rc == SQLITE_OK && !group)
         rc = read_peer(r, s, &row);
     if (rc == SQLITE_OK)

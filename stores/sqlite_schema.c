@@ -29,7 +29,7 @@ static const char *const migrations[] = {
 
     /* 2: groups, devices, edits and all that goes with them; search; records.
      * Existing events stay as they are: what is new in their rows has its default. None of them is about another, so
-     * that the only index over them that is made here is empty.
+     * that the indexes over them that are made here are empty.
      * log.groups: those that are not gone.
      * users.blocks: how many the user has blocked. blocks.other is a key.
      * cursors.seen: when the device was last here.
@@ -85,6 +85,7 @@ static const char *const migrations[] = {
     "ALTER TABLE events ADD COLUMN settings INTEGER;"
     "ALTER TABLE events ADD COLUMN subject INTEGER REFERENCES users;"
     "ALTER TABLE events ADD COLUMN about INTEGER REFERENCES convs;"
+    "CREATE INDEX events_deleted ON events (conv, seq) WHERE type = 0 AND flags & 12 = 8;"
     "CREATE INDEX events_target ON events (target) WHERE target IS NOT NULL;"
     "CREATE TABLE reactions (event INTEGER NOT NULL REFERENCES events, emoji TEXT NOT NULL,"
     " user INTEGER NOT NULL REFERENCES users, at INTEGER NOT NULL, hidden INTEGER NOT NULL,"

@@ -75,13 +75,20 @@ static bool older(const struct sweep *s, int64_t ts, uint64_t most)
     return most > 0 && age > 0 && (uint64_t)age > most;
 }
 
-static int sweep_conv(struct sweep *s, int64_t conv, int64_t first, int64_t last)
+/* Is it older than the messages that are kept? So many the conversation has had. */
+static bool surplus(const struct sweep *s, const struct old *e, int64_t messages)
+{
+    uint64_t from_next = (uint64_t)(messages - (e->seq - e->uncounted));
+    return s->op->retention_count > 0 && from_next >= s->op->retention_count;
+}
+
+static int sweep_conv(struct sweep *s, int64_t conv, int64_t first, int64_t last, int64_t messages)
 {
     int rc = SQLITE_OK;
     for (struct old e; rc == SQLITE_OK && first <= last; first = e.seq + 1) {
-        bool surplus = s->op->retention_count > 0 && (uint64_t)(last - first + 1) > s->op->retention_count;
         rc = find_oldest(s->w, conv, first, &e);
-        if (rc != SQLITE_OK || e.pos == 0 || !(surplus || older(s, e.ts, s->op->retention_ms)) || !room(s))
+        if (rc != SQLITE_OK || e.pos == 0 || !(surplus(s, &e, messages) || older(s, e.ts, s->op->retention_ms)) ||
+            !room(s))
             break;
         rc = erase(s, &e);
     }
@@ -98,10 +105,10 @@ static int sweep_convs(struct sweep *s)
         rc = sqlite3_step(next);
         found = rc == SQLITE_ROW;
         int64_t conv = sqlite3_column_int64(next, 0), first = sqlite3_column_int64(next, 1),
-                last = sqlite3_column_int64(next, 2);
+                last = sqlite3_column_int64(next, 2), messages = sqlite3_column_int64(next, 3);
         rc = im_db_done(next, rc);
         if (rc == SQLITE_OK && found)
-            rc = sweep_conv(s, conv, first, last);
+            rc = sweep_conv(s, conv, first, last, messages);
         if (s->op->more)
             break;
         w->sweep.conv = found ? conv : 0;

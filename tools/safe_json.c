@@ -55,3 +55,18 @@ json_t *im_json_text(struct im_str s)
     im_out_clear(&safe);
     return json;
 }
+
+json_t *im_json_number(uint64_t n)
+{
+    return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+}
+
+void im_json_set_text(json_t *object, const char *key, struct im_str s)
+{
+    json_object_set_new(object, key, s.p ? im_json_text(s) : json_null());
+}
+
+void im_json_set_number(json_t *object, const char *key, uint64_t n)
+{
+    json_object_set_new(object, key, im_json_number(n));
+}

@@ -74,6 +74,7 @@ struct im_store_append op_act(const struct act *a)
                        .change = a->change,
                        .role = a->role,
                        .settings = a->settings,
+                       .keeps = a->keeps,
                        .user = im_str(a->user),
                        .user_key = key_if(a->user)};
     if (a->type == IM_EV_MSG && a->text == NULL)

@@ -14,7 +14,7 @@ struct act {
     bool for_me; /* DELETE: for oneself alone */
     enum im_change change;
     enum im_role role;
-    unsigned settings;
+    unsigned settings, keeps;
     int64_t ts_ms; /* 0: ACT_TIME */
     const struct im_policy *policy;
 };

@@ -157,6 +157,8 @@ static const struct deed deeds[] = {
 /* Gives somebody who is a member the role. */
 static void settle(struct box *b, const char *group, const char *user, enum im_role role)
 {
+    if (role == IM_ROLE_SILENCED)
+        give_role(b, "own", group, user, IM_ROLE_MUTED);
     if (role == IM_ROLE_BANNED)
         change(b, "own", group, IM_CHANGE_BAN, user);
     else if (role < IM_ROLE_MUTED)
@@ -184,7 +186,7 @@ static void try_deed(struct box *b, const char *group, const struct deed *deed, 
     const char *before = members(b, NULL, group);
     bool stays = deed->members_stay && im_role_member(role);
     enum im_reason expected = stays ? IM_OK : im_may(role, deed->action, deed->target);
-    if (expected == IM_NOT_MEMBER && role == IM_ROLE_NONE && !(deed->settings & IM_GROUP_PUBLIC))
+    if (expected == IM_NOT_MEMBER && role < IM_ROLE_INVITED && !(deed->settings & IM_GROUP_PUBLIC))
         expected = IM_NO_SUCH_GROUP; /* nor do they learn that it is there */
     struct im_store_append op = op_act(&act);
     enum im_reason reason = box_do(b, &op.op);
@@ -289,6 +291,36 @@ static void topic_and_settings_are_the_groups(void **state)
     deny_act(*state, IM_NO_SUCH_GROUP, ACT(IM_EV_MEMBER, "cat", G, .change = IM_CHANGE_JOIN));
 }
 
+static void a_setting_that_is_not_named_stays(void **state)
+{
+    create(*state, "ann", G, IM_GROUP_PUBLIC | IM_GROUP_PAST);
+    do_act(*state, ACT(IM_EV_MEMBER, "ann", G, .change = IM_CHANGE_SET, .keeps = IM_GROUP_PAST));
+    assert_string_equal(since(*state, "ann", 1), "ann set=owner /2");
+    same_act(*state,
+             ACT(IM_EV_MEMBER, "ann", G, .change = IM_CHANGE_SET, .settings = IM_GROUP_PAST, .keeps = IM_GROUP_PUBLIC));
+}
+
+static void a_mute_outlasts_a_way_out(void **state)
+{
+    create(*state, "ann", G, IM_GROUP_PUBLIC);
+    bring_in(*state, "ann", G, "bob", IM_ROLE_MUTED);
+    bring_in(*state, "ann", G, "cat", IM_ROLE_MEMBER);
+    change(*state, "bob", G, IM_CHANGE_LEAVE, NULL);
+    assert_string_equal(members(*state, "ann", G), "ann owner; bob silenced; cat member");
+    assert_string_equal(members(*state, "cat", G), "ann owner; cat member");
+    assert_string_equal(seats(*state, "bob"), "");
+    deny_act(*state, IM_FORBIDDEN, ACT(IM_EV_MEMBER, "cat", G, .change = IM_CHANGE_INVITE, .user = "bob"));
+    change(*state, "bob", G, IM_CHANGE_JOIN, NULL);
+    deny_act(*state, IM_MUTED, ACT(.from = "bob", .to = G, .text = "hi"));
+    change(*state, "ann", G, IM_CHANGE_KICK, "bob");
+    change(*state, "bob", G, IM_CHANGE_JOIN, NULL);
+    deny_act(*state, IM_MUTED, ACT(.from = "bob", .to = G, .text = "hi"));
+    change(*state, "bob", G, IM_CHANGE_LEAVE, NULL);
+    change(*state, "ann", G, IM_CHANGE_INVITE, "bob"); /* by who could end it */
+    change(*state, "bob", G, IM_CHANGE_JOIN, NULL);
+    say(*state, "bob", G, "hi");
+}
+
 static void a_ban_holds_until_it_is_lifted(void **state)
 {
     create(*state, "ann", G, IM_GROUP_PUBLIC);
@@ -369,6 +401,7 @@ static void a_name_can_be_used_again_and_shows_nothing_of_before(void **state)
     assert_null(strstr(history(*state, "cat", "#cats"), "secret"));
     assert_non_null(strstr(history(*state, "cat", "#cats"), "bob:new"));
     assert_string_equal(found(*state, "cat", NULL, "secret"), "");
+    assert_string_equal(found(*state, "ann", NULL, "secret"), "");
     assert_null(strstr(since(*state, "ann", 0), "new"));
     assert_null(strstr(history(*state, "ann", "#cats"), "new"));
     assert_string_equal(seats(*state, "ann"), "");
@@ -564,6 +597,8 @@ const struct store_test store_group_tests[] = {
     STORE_TEST(roles_are_given_below_ones_own),
     STORE_TEST(what_changes_nothing_is_not_appended),
     STORE_TEST(topic_and_settings_are_the_groups),
+    STORE_TEST(a_setting_that_is_not_named_stays),
+    STORE_TEST(a_mute_outlasts_a_way_out),
     STORE_TEST(a_ban_holds_until_it_is_lifted),
     STORE_TEST(an_invitation_can_be_declined_and_withdrawn),
     STORE_TEST(a_group_is_never_without_an_owner),

@@ -195,10 +195,10 @@ static void changes_come_to_an_absent_member_in_order(void **state)
     do_act(*state, ACT(IM_EV_MEMBER, "cat", G, "milk", .change = IM_CHANGE_TOPIC));
     assert_string_equal(since(*state, "bob", away),
                         "cat:hi; ann invite cat=invited; cat join=member; ann role cat=admin; cat:hello; cat~6:hallo; "
-                        "cat topic=admin 'tea'; cat role bob=muted; ann kick bob=none");
+                        "cat topic=admin 'tea'; cat role bob=muted; ann kick bob=silenced");
     assert_string_equal(history(*state, "bob", G),
                         "bob join=member; ann invite cat=invited; cat join=member; ann role cat=admin; cat:hallo *0; "
-                        "cat topic=admin 'tea'; cat role bob=muted; ann kick bob=none");
+                        "cat topic=admin 'tea'; cat role bob=muted; ann kick bob=silenced");
 }
 
 static void a_message_is_what_those_who_have_left_saw(void **state)

@@ -68,6 +68,34 @@ static void only_the_newest_of_a_conversation_stay(void **state)
     assert_int_equal(say(*state, "ann", "bob", "b6"), 6);
 }
 
+static void reactions_push_no_message_out(void **state)
+{
+    for (int i = 1; i <= 3; i++)
+        say(*state, "ann", "bob", text_printf("b%d", i));
+    for (int i = 0; i < 4; i++)
+        do_act(*state, ACT(IM_EV_REACT, "bob", "ann", i % 2 ? "👍" : "🎉", .ref = 3, .off = i >= 2));
+    sweep(*state, &(struct im_store_sweep){.now_ms = ACT_TIME, .retention_count = 2, .limit = 100});
+    assert_string_equal(history(*state, "bob", "ann"), "ann:b2; ann:b3");
+    assert_int_equal(box_stats(*state).events, 6);
+    say(*state, "ann", "bob", "b4");
+    sweep(*state, &(struct im_store_sweep){.now_ms = ACT_TIME, .retention_count = 1, .limit = 1});
+    assert_string_equal(history(*state, "bob", "ann"), "ann:b4");
+    assert_int_equal(box_stats(*state).events, 1);
+}
+
+static void what_was_deleted_is_not_unread(void **state)
+{
+    for (int i = 1; i <= 3; i++)
+        say_at(*state, "ann", "bob", text_printf("b%d", i), i * 10);
+    mark(*state, "bob", "ann", 1);
+    do_act(*state, ACT(IM_EV_DELETE, "ann", "bob", .ref = 1, .ts_ms = ACT_TIME + 40));
+    assert_string_equal(conversations(*state, "bob"), "ann 4 -2 r1 p3/0 <ann:b3>");
+    do_act(*state, ACT(IM_EV_DELETE, "ann", "bob", .ref = 2, .ts_ms = ACT_TIME + 50));
+    assert_string_equal(conversations(*state, "bob"), "ann 5 -1 r1 p3/0 <ann:b3>");
+    sweep_before(*state, 25);
+    assert_string_equal(conversations(*state, "bob"), "ann 5 -1 r1 p3/0 <ann:b3>");
+}
+
 static void zero_means_that_not(void **state)
 {
     say(*state, "ann", "bob", "hi");
@@ -274,6 +302,8 @@ static void sweeping_goes_on_with_what_comes_later(void **state)
 const struct store_test store_sweep_tests[] = {
     STORE_TEST(old_events_go_and_the_numbers_go_on),
     STORE_TEST(only_the_newest_of_a_conversation_stay),
+    STORE_TEST(reactions_push_no_message_out),
+    STORE_TEST(what_was_deleted_is_not_unread),
     STORE_TEST(zero_means_that_not),
     STORE_TEST(a_step_is_no_longer_than_asked_for),
     STORE_TEST(marks_and_counts_survive),

@@ -508,6 +508,15 @@ def test_guessing_costs_time(imd):
     assert post(daemon, path, {"text": "x"})[0] == 429, "whoever guesses has to wait, even with the right one"
 
 
+def test_posts_are_held_to_the_rate_however_many_connections(imd, connect):
+    daemon = imd({**QUICK, "limits": {"rate": 1, "burst": 3}})
+    path, other = hook_in(daemon, "bot", "a"), hook_in(daemon, "bot", "b")
+    answers = [post(daemon, path, {"text": "x"}) for _ in range(5)]
+    assert [status for status, _ in answers[:3]] == [200] * 3
+    assert answers[-1][0] == 429 and answers[-1][1]["name"] == "flood" and 0 < answers[-1][1]["after"] <= 1000
+    assert post(daemon, other, {"text": "x"})[0] == 200, "each has its own"
+
+
 def test_a_token_that_was_revoked_is_closed(imd, connect):
     """As an operator would: the record is gone."""
     daemon = imd({**QUICK, "store": {"kind": "memory", "path": None, "sync": None}})

@@ -106,6 +106,17 @@ def test_history_has_numbers_that_commands_take(shared, person, connect, name):
     a.expect(rf"\[{number}\] \S+ \(edited\): one and only$")
 
 
+def test_who_talks_to_nobody_yet_answers_whoever_wrote_last(shared, person, connect, name):
+    a, b = person(shared, name("a")), connect(shared, "line", name("b"))
+    first = b.say(name("a"), "are you there?")["seq"]
+    a.expect("are you there")
+    a.type("/r yes")
+    event = b.msg()
+    assert (event["text"], event["reply"]) == ("yes", first)
+    a.type("and I stay")
+    assert b.texts(1) == ["and I stay"]
+
+
 def test_the_newest_message_is_meant_where_no_number_is_given(shared, person, connect, name):
     a, b = person(shared, name("a")), connect(shared, "line", name("b"))
     a.type(f"/to {b.user}")

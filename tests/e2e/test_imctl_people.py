@@ -80,6 +80,7 @@ def user_show(server, enter):
     shown = server.imctl("user", "show", "Ann")
     assert shown["online"] and shown["groups"] == ["#tea (owner)"] and shown["devices"] == ["phone"]
     assert shown["name"] == "Ann O'Nym" and shown["account"] == "active"
+    assert refused(server, "user", "show", "nope").rc == 65
 
 
 def user_disable(server, enter, connect):
@@ -191,8 +192,12 @@ def report_list(server, enter):
 
 
 def report_show(server, enter):
-    ticket = enter("ann", "correct horse").ask("report", user="bob", text="rude")["ticket"]
-    assert server.imctl("report", "show", ticket)["text"] == "rude"
+    ann, bob = enter("ann", "correct horse"), enter("bob", "battery staple")
+    seq = bob.ask("send", to="ann", text="you fool")["seq"]
+    ticket = ann.ask("report", conv="bob", seq=seq, text="rude")["ticket"]
+    bob.ask("delete", conv="ann", seq=seq)
+    shown = server.imctl("report", "show", ticket)
+    assert (shown["text"], shown["from"], shown["message"], shown["seq"]) == ("rude", "bob", "you fool", seq)
     assert refused(server, "report", "show", "none").rc == 65
 
 

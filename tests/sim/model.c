@@ -26,19 +26,22 @@ static unsigned members(const struct model *m, unsigned group)
 }
 
 /* What the change makes of whom it concerns. */
-static enum im_role role_after(const struct im_msg *msg)
+static enum im_role role_after(const struct im_msg *msg, enum im_role before)
 {
     switch (msg->change) {
     case IM_CHANGE_CREATE:
         return IM_ROLE_OWNER;
     case IM_CHANGE_JOIN:
-        return IM_ROLE_MEMBER;
+        return before == IM_ROLE_SILENCED ? IM_ROLE_MUTED : IM_ROLE_MEMBER;
     case IM_CHANGE_INVITE:
         return IM_ROLE_INVITED;
     case IM_CHANGE_BAN:
         return IM_ROLE_BANNED;
     case IM_CHANGE_ROLE:
         return msg->role;
+    case IM_CHANGE_LEAVE:
+    case IM_CHANGE_KICK:
+        return before == IM_ROLE_MUTED ? IM_ROLE_SILENCED : IM_ROLE_NONE;
     default:
         return IM_ROLE_NONE;
     }
@@ -81,7 +84,7 @@ static const char *change(struct model *m, const struct im_msg *msg, unsigned gr
         m->settings[group] = msg->settings;
     unsigned before = members(m, group);
     if (msg->change != IM_CHANGE_TOPIC && msg->change != IM_CHANGE_SET && msg->change != IM_CHANGE_DESTROY)
-        m->roles[group][user] = role_after(msg);
+        m->roles[group][user] = role_after(msg, m->roles[group][user]);
     e->must = before | members(m, group);
     if (msg->change == IM_CHANGE_INVITE && !msg->hidden)
         e->must |= 1u << user;
@@ -189,9 +192,17 @@ const char *model_block(struct model *m, const struct im_store_block *b)
     return NULL;
 }
 
+/* How many messages of its conversation are newer than this event. */
+static uint64_t newer(const struct model *m, size_t at)
+{
+    uint64_t count = 0;
+    for (size_t i = at + 1; i < m->count; i++)
+        count += m->log[i].conv == m->log[at].conv && m->log[i].type == IM_EV_MSG && !m->log[i].hidden;
+    return count;
+}
+
 void model_sweep(struct model *m, const struct im_store_sweep *s)
 {
     for (size_t i = 0; i < m->count && s->retention_count > 0; i++)
-        if (m->log[i].seq + s->retention_count <= m->last_seq[m->log[i].conv])
-            m->log[i].erasable = true;
+        m->log[i].erasable = m->log[i].erasable || newer(m, i) >= s->retention_count;
 }

@@ -59,8 +59,7 @@ UNIT_TESTS += \
 	tests/unit/test_sqlite_faults \
 	tests/unit/test_sqlite_search \
 	tests/unit/test_sqlite_sql \
-	tests/unit/test_store_lane \
-	tests/unit/test_store_twins
+	tests/unit/test_store_lane
 tests_unit_test_memory_SOURCES = tests/unit/test_memory.c $(STORE_BOX)
 tests_unit_test_memory_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_result_LDADD = $(IM_STORES) $(IM_UNIT)
@@ -75,8 +74,6 @@ tests_unit_test_sqlite_search_SOURCES = tests/unit/test_sqlite_search.c $(STORE_
 tests_unit_test_sqlite_search_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_sqlite_sql_SOURCES = tests/unit/test_sqlite_sql.c $(STORE_BOX)
 tests_unit_test_sqlite_sql_LDADD = $(IM_STORES) $(IM_UNIT)
-tests_unit_test_store_twins_SOURCES = tests/unit/test_store_twins.c $(STORE_FILE)
-tests_unit_test_store_twins_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_store_lane_LDADD = $(IM_STORES) $(IM_UNIT)
 
 # The page.

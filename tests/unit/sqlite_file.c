@@ -87,7 +87,7 @@ static const struct {
     {"read_count", "SELECT 1 FROM members m JOIN events e ON e.conv = m.conv AND e.seq = m.read_seq"
                    " WHERE read_count <> e.seq - e.uncounted"},
     {"groups.members", "SELECT 1 FROM groups g WHERE members <> (SELECT count(*) FROM members WHERE conv = g.conv"
-                       " AND role >= 3) OR owners <> (SELECT count(*) FROM members WHERE conv = g.conv AND role = 6)"},
+                       " AND role >= 4) OR owners <> (SELECT count(*) FROM members WHERE conv = g.conv AND role = 7)"},
     {"groups without owner", "SELECT 1 FROM groups WHERE gone = 0 AND owners = 0"},
     {"members.key", "SELECT 1 FROM members m JOIN users u ON u.id = m.user JOIN convs c ON c.id = m.conv"
                     " WHERE m.key IS NOT iif(c.kind = 1, u.key, NULL) OR (m.role > 0) <> (c.kind = 1)"},

@@ -893,6 +893,37 @@ static void who_comes_together_with_one_invitation_shares_its_uses(void **state)
     assert_int_equal(in, 2);
 }
 
+static void who_loses_a_race_for_an_id_keeps_the_invitation(void **state)
+{
+    struct stage *t = *state;
+    struct wire x[2];
+    char key[IM_SECRET_KEY];
+    unsigned in = 0, there = 0;
+    t->w->config->auth_register = IM_REGISTRATION_INVITE;
+    t->hasher.late = true;
+    invite(t, "welcome", "{\"uses\":2}", 1800000000000);
+    im_secret_key(IM_STR("welcome"), key);
+    for (unsigned i = 0; i < 2; i++) {
+        come(t, &x[i], NULL);
+        ask(&x[i], "register", "\"user\":\"ann\"," INVITED);
+    }
+    assert_int_equal(t->hasher.count, 2);
+    for (unsigned i = 0; i < 2; i++)
+        fake_hash(&t->hasher, t->hasher.waiting[i]);
+    t->hasher.count = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        const char *heard = wire_heard(&x[i]);
+        in += strstr(heard, "\"op\":\"ok\"") != NULL;
+        there += strstr(heard, "user_exists") != NULL;
+        wire_close_now(&x[i]);
+    }
+    assert_true(in == 1 && there == 1);
+    assert_non_null(strstr(record_value(t, IM_RECORD_INVITE, key), "\"uses\":1"));
+    t->hasher.late = false;
+    assert_part(try_register(t, "\"user\":\"bob\"," INVITED), "\"op\":\"ok\"");
+    assert_null(record_value(t, IM_RECORD_INVITE, key));
+}
+
 static void invitations_cannot_be_guessed_fast(void **state)
 {
     struct stage *t = *state;
@@ -1064,6 +1095,7 @@ int main(void)
         stage_test(of_two_who_want_an_id_one_gets_it),
         stage_test(an_invitation_is_good_for_so_many),
         stage_test(who_comes_together_with_one_invitation_shares_its_uses),
+        stage_test(who_loses_a_race_for_an_id_keeps_the_invitation),
         stage_test(invitations_cannot_be_guessed_fast),
         stage_test(who_sat_on_an_id_in_open_mode_goes_when_it_is_registered),
         stage_test(a_new_password_needs_the_old_one),

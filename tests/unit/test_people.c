@@ -249,6 +249,45 @@ static void a_report_gets_a_ticket(void **state)
     leave(&t);
 }
 
+static void stored(struct im_store_op *op)
+{
+    *(bool *)op->owner = true;
+}
+
+/* The only report there is, as stored. */
+static char *report_value(struct world *w)
+{
+    bool done = false;
+    struct im_store_records op = {
+        .op = {.kind = IM_STORE_RECORDS, .done = stored, .owner = &done}, .kind = IM_RECORD_REPORT, .limit = 2};
+    im_store_submit(w->store, &op.op);
+    while (w->store->ops->drain(w->store) > 0)
+        ;
+    assert_true(done);
+    assert_int_equal(op.count, 1);
+    char *value = im_strndup(op.rows->value.p, op.rows->value.len);
+    free(op.rows);
+    return value;
+}
+
+static void a_report_of_a_message_tells_what_it_said(void **state)
+{
+    struct two t;
+    enter(*state, &t);
+    wire_say(&t.b, "{\"op\":\"send\",\"to\":\"ann\",\"text\":\"you \\\"fool\\\"\"}");
+    wire_heard(&t.a);
+    wire_say(&t.a, "{\"op\":\"report\",\"id\":1,\"conv\":\"bob\",\"seq\":1,\"text\":\"rude\"}");
+    assert_heard_part(&t.a, "\"ticket\":\"");
+    char *value = report_value(*state);
+    assert_non_null(strstr(value, ",\"from\":\"bob\",\"message\":\"you \\\"fool\\\"\"}"));
+    free(value);
+    wire_say(&t.a, "{\"op\":\"report\",\"id\":1,\"conv\":\"bob\",\"seq\":2,\"text\":\"rude\"}");
+    assert_heard_part(&t.a, "no_such_message");
+    wire_say(&t.a, "{\"op\":\"report\",\"id\":1,\"user\":\"bob\",\"seq\":1}");
+    assert_heard_part(&t.a, "bad_field");
+    leave(&t);
+}
+
 static void reports_are_bounded(void **state)
 {
     struct world *w = *state;
@@ -308,6 +347,7 @@ int main(void)
         world_test(a_profile_tells_what_its_owner_wants),
         world_test(a_forgotten_device_is_signed_out),
         world_test(a_report_gets_a_ticket),
+        world_test(a_report_of_a_message_tells_what_it_said),
         world_test(reports_are_bounded),
         world_test(a_reaction_is_one_symbol),
         world_test(nobody_may_take_the_name_of_a_webhooks_device),

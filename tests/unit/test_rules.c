@@ -99,7 +99,7 @@ struct cell {
     }
 #define ALL(x)                                                                                                         \
     {                                                                                                                  \
-        x, x, x, x, x, x, x                                                                                            \
+        x, x, x, x, x, x, x, x                                                                                         \
     }
 
 static void check_table(enum im_change what, enum im_role wanted, const struct cell table[ROLES][ROLES])
@@ -129,10 +129,11 @@ static void invitations(void **state)
         ALL(NOT),
         ALL(OUT),
         ALL(NOT),
+        ALL(NOT),
         ALL(MUTE),
-        {TO(INVITED), DENIED, STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), STAYS(ADMIN), STAYS(OWNER)},
-        {TO(INVITED), DENIED, STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), STAYS(ADMIN), STAYS(OWNER)},
-        {TO(INVITED), DENIED, STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), STAYS(ADMIN), STAYS(OWNER)},
+        {TO(INVITED), DENIED, DENIED, STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), STAYS(ADMIN), STAYS(OWNER)},
+        {TO(INVITED), DENIED, TO(INVITED), STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), STAYS(ADMIN), STAYS(OWNER)},
+        {TO(INVITED), DENIED, TO(INVITED), STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), STAYS(ADMIN), STAYS(OWNER)},
     };
     (void)state;
     check_table(IM_CHANGE_INVITE, IM_ROLE_NONE, table);
@@ -144,10 +145,11 @@ static void kicks(void **state)
         ALL(NOT),
         ALL(OUT),
         ALL(NOT),
+        ALL(NOT),
         ALL(DENIED),
         ALL(DENIED),
-        {STAYS(NONE), STAYS(BANNED), TO(NONE), TO(NONE), TO(NONE), DENIED, DENIED},
-        {STAYS(NONE), STAYS(BANNED), TO(NONE), TO(NONE), TO(NONE), TO(NONE), DENIED},
+        {STAYS(NONE), STAYS(BANNED), TO(NONE), TO(NONE), TO(SILENCED), TO(NONE), DENIED, DENIED},
+        {STAYS(NONE), STAYS(BANNED), TO(NONE), TO(NONE), TO(SILENCED), TO(NONE), TO(NONE), DENIED},
     };
     (void)state;
     check_table(IM_CHANGE_KICK, IM_ROLE_NONE, table);
@@ -159,10 +161,11 @@ static void bans(void **state)
         ALL(NOT),
         ALL(OUT),
         ALL(NOT),
+        ALL(NOT),
         ALL(DENIED),
         ALL(DENIED),
-        {TO(BANNED), STAYS(BANNED), TO(BANNED), TO(BANNED), TO(BANNED), DENIED, DENIED},
-        {TO(BANNED), STAYS(BANNED), TO(BANNED), TO(BANNED), TO(BANNED), TO(BANNED), DENIED},
+        {TO(BANNED), STAYS(BANNED), TO(BANNED), TO(BANNED), TO(BANNED), TO(BANNED), DENIED, DENIED},
+        {TO(BANNED), STAYS(BANNED), TO(BANNED), TO(BANNED), TO(BANNED), TO(BANNED), TO(BANNED), DENIED},
     };
     (void)state;
     check_table(IM_CHANGE_BAN, IM_ROLE_NONE, table);
@@ -174,10 +177,11 @@ static void bans_end(void **state)
         ALL(NOT),
         ALL(OUT),
         ALL(NOT),
+        ALL(NOT),
         ALL(DENIED),
         ALL(DENIED),
-        {STAYS(NONE), TO(NONE), STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), DENIED, DENIED},
-        {STAYS(NONE), TO(NONE), STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), STAYS(ADMIN), DENIED},
+        {STAYS(NONE), TO(NONE), STAYS(SILENCED), STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), DENIED, DENIED},
+        {STAYS(NONE), TO(NONE), STAYS(SILENCED), STAYS(INVITED), STAYS(MUTED), STAYS(MEMBER), STAYS(ADMIN), DENIED},
     };
     (void)state;
     check_table(IM_CHANGE_UNBAN, IM_ROLE_NONE, table);
@@ -189,28 +193,31 @@ static void roles_given(void **state)
         ALL(NOT),
         ALL(OUT),
         ALL(NOT),
+        ALL(NOT),
         ALL(DENIED),
         ALL(DENIED),
-        {NOT, NOT, NOT, STAYS(MUTED), TO(MUTED), DENIED, DENIED},
-        {NOT, NOT, NOT, STAYS(MUTED), TO(MUTED), TO(MUTED), DENIED},
+        {NOT, NOT, NOT, NOT, STAYS(MUTED), TO(MUTED), DENIED, DENIED},
+        {NOT, NOT, NOT, NOT, STAYS(MUTED), TO(MUTED), TO(MUTED), DENIED},
     };
     static const struct cell raising[ROLES][ROLES] = {
         ALL(NOT),
         ALL(OUT),
         ALL(NOT),
+        ALL(NOT),
         ALL(DENIED),
         ALL(DENIED),
-        {NOT, NOT, NOT, DENIED, DENIED, DENIED, DENIED},
-        {NOT, NOT, NOT, TO(ADMIN), TO(ADMIN), STAYS(ADMIN), DENIED},
+        {NOT, NOT, NOT, NOT, DENIED, DENIED, DENIED, DENIED},
+        {NOT, NOT, NOT, NOT, TO(ADMIN), TO(ADMIN), STAYS(ADMIN), DENIED},
     };
     static const struct cell crowning[ROLES][ROLES] = {
         ALL(NOT),
         ALL(OUT),
         ALL(NOT),
+        ALL(NOT),
         ALL(DENIED),
         ALL(DENIED),
-        {NOT, NOT, NOT, DENIED, DENIED, DENIED, DENIED},
-        {NOT, NOT, NOT, TO(OWNER), TO(OWNER), TO(OWNER), DENIED},
+        {NOT, NOT, NOT, NOT, DENIED, DENIED, DENIED, DENIED},
+        {NOT, NOT, NOT, NOT, TO(OWNER), TO(OWNER), TO(OWNER), DENIED},
     };
     (void)state;
     check_table(IM_CHANGE_ROLE, IM_ROLE_MUTED, muting);
@@ -247,7 +254,8 @@ static void without_a_group_there_is_nothing_to_do(void **state)
 
 static void joining_takes_an_invitation_or_a_public_group(void **state)
 {
-    static const enum im_reason closed[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED}, open[ROLES] = {IM_OK, IM_BANNED};
+    static const enum im_reason closed[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NO_SUCH_GROUP},
+                                open[ROLES] = {IM_OK, IM_BANNED};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct im_rules_in in = in_group((enum im_role)r, IM_ROLE_NONE);
@@ -257,7 +265,9 @@ static void joining_takes_an_invitation_or_a_public_group(void **state)
         assert_int_equal(v.reason, open[r]);
         assert_int_equal(v.out.nothing, r >= IM_ROLE_MUTED);
         if (v.reason == IM_OK)
-            assert_int_equal(v.out.role, r >= IM_ROLE_MUTED ? r : IM_ROLE_MEMBER);
+            assert_int_equal(v.out.role, r >= IM_ROLE_MUTED      ? r
+                                         : r == IM_ROLE_SILENCED ? IM_ROLE_MUTED
+                                                                 : IM_ROLE_MEMBER);
     }
 }
 
@@ -280,13 +290,13 @@ static void full_is_full(void **state)
 
 static void leaving(void **state)
 {
-    static const enum im_reason reasons[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_OK, IM_OK, IM_OK, IM_OK,
-                                                  IM_LAST_OWNER};
+    static const enum im_reason reasons[ROLES] = {
+        IM_NO_SUCH_GROUP, IM_BANNED, IM_NO_SUCH_GROUP, IM_OK, IM_OK, IM_OK, IM_OK, IM_LAST_OWNER};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct verdict v = change(in_group((enum im_role)r, IM_ROLE_NONE), IM_CHANGE_LEAVE);
         assert_int_equal(v.reason, reasons[r]);
-        assert_int_equal(v.out.role, IM_ROLE_NONE);
+        assert_int_equal(v.out.role, r == IM_ROLE_MUTED ? IM_ROLE_SILENCED : IM_ROLE_NONE);
         assert_false(v.out.ends || v.out.nothing);
     }
     struct im_rules_in in = in_group(IM_ROLE_OWNER, IM_ROLE_NONE);
@@ -336,7 +346,8 @@ static void nobody_without_an_account_is_drawn_in(void **state)
 
 static void messages_by_role(void **state)
 {
-    static const enum im_reason reasons[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NOT_MEMBER, IM_MUTED};
+    static const enum im_reason reasons[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NO_SUCH_GROUP, IM_NOT_MEMBER,
+                                                  IM_MUTED};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct im_rules_in in = with_ref(in_group((enum im_role)r, IM_ROLE_NONE), true, 1);
@@ -412,9 +423,9 @@ static void deletions_in_direct_conversations(void **state)
 
 static void deletions_in_groups(void **state)
 {
-    static const enum im_reason own[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NOT_MEMBER};
-    static const enum im_reason others[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NOT_MEMBER, IM_FORBIDDEN,
-                                                 IM_FORBIDDEN};
+    static const enum im_reason own[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED, IM_NO_SUCH_GROUP, IM_NOT_MEMBER};
+    static const enum im_reason others[ROLES] = {IM_NO_SUCH_GROUP, IM_BANNED,    IM_NO_SUCH_GROUP,
+                                                 IM_NOT_MEMBER,    IM_FORBIDDEN, IM_FORBIDDEN};
     (void)state;
     for (unsigned r = 0; r < ROLES; r++) {
         struct im_rules_in in = in_group((enum im_role)r, IM_ROLE_NONE);

@@ -439,7 +439,7 @@ static void what_is_old_is_like_what_is_new(void **state)
     react(b, "bob", "ann", 7, "👍");
     assert_string_equal(found(b, "bob", NULL, "old 20"), "Ann/200");
     assert_string_equal(found(b, "bob", NULL, "edited"), "Ann/20");
-    struct im_store_sweep all = {.op.kind = IM_STORE_SWEEP, .now_ms = ACT_TIME, .retention_count = 4, .limit = 50};
+    struct im_store_sweep all = {.op.kind = IM_STORE_SWEEP, .now_ms = ACT_TIME, .retention_count = 1, .limit = 50};
     sweep(b, &all);
     assert_string_equal(history(b, "ann", "bob"), "Ann:new 201");
     box_close(b);

@@ -20,21 +20,6 @@ static struct imd *host(const struct im_rpc_call *call)
     return call->rpc->host;
 }
 
-static json_t *number(uint64_t n)
-{
-    return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
-}
-
-static void set_number(json_t *object, const char *key, uint64_t n)
-{
-    json_object_set_new(object, key, number(n));
-}
-
-static void set_text(json_t *object, const char *key, const char *s)
-{
-    json_object_set_new(object, key, s ? im_json_text(im_str(s)) : json_null());
-}
-
 /* status */
 
 static json_t *listening(const struct imd *imd)
@@ -45,8 +30,8 @@ static json_t *listening(const struct imd *imd)
         if (!l->listener)
             continue;
         json_t *one = json_object();
-        set_text(one, "transport", l->transport->name);
-        set_text(one, "address", im_listener_address(l->listener));
+        im_json_set_text(one, "transport", im_str(l->transport->name));
+        im_json_set_text(one, "address", im_str(im_listener_address(l->listener)));
         json_object_set_new(one, "tls", json_boolean(im_listener_config(l->listener)->tls_cert));
         json_array_append_new(list, one);
     }
@@ -56,15 +41,15 @@ static json_t *listening(const struct imd *imd)
 static json_t *store_status(const struct imd *imd, const struct im_store_stats *stats)
 {
     json_t *store = json_object();
-    set_text(store, "kind", im_store_rows[imd->config->store_kind].name);
-    set_text(store, "epoch", imd->store->epoch);
+    im_json_set_text(store, "kind", im_str(im_store_rows[imd->config->store_kind].name));
+    im_json_set_text(store, "epoch", im_str(imd->store->epoch));
     json_object_set_new(store, "failed", json_boolean(imd_store_failed(imd)));
     json_object_set_new(store, "full", json_boolean(imd_store_full(imd)));
-    set_number(store, "events", stats->events);
-    set_number(store, "users", stats->users);
-    set_number(store, "conversations", stats->conversations);
-    set_number(store, "head", stats->head);
-    set_number(store, "bytes", stats->bytes);
+    im_json_set_number(store, "events", stats->events);
+    im_json_set_number(store, "users", stats->users);
+    im_json_set_number(store, "conversations", stats->conversations);
+    im_json_set_number(store, "head", stats->head);
+    im_json_set_number(store, "bytes", stats->bytes);
     return store;
 }
 
@@ -75,17 +60,18 @@ static void status_ready(void *arg, const struct im_store_stats *stats)
     struct im_online online;
     json_t *status = json_object();
     im_core_online(imd->core, &online);
-    set_text(status, "state", imd_state_name(imd));
-    set_text(status, "version", PACKAGE_VERSION);
-    set_number(status, "pid", (uint64_t)getpid());
-    set_number(status, "uptime_ms", im_loop_now_ms() - imd->started_mono_ms);
-    set_text(status, "config", imd->config_path);
-    set_text(status, "log_level", im_log_level_name(imd->log->level));
-    set_number(status, "users", online.users);
-    set_number(status, "sessions", online.sessions);
-    set_number(status, "connections", im_gate_count(imd->env.gate));
+    im_json_set_text(status, "state", im_str(imd_state_name(imd)));
+    im_json_set_text(status, "version", im_str(PACKAGE_VERSION));
+    im_json_set_number(status, "pid", (uint64_t)getpid());
+    im_json_set_number(status, "uptime_ms", im_loop_now_ms() - imd->started_mono_ms);
+    im_json_set_text(status, "config", im_str(imd->config_path));
+    im_json_set_text(status, "log_level", im_str(im_log_level_name(imd->log->level)));
+    im_json_set_number(status, "users", online.users);
+    im_json_set_number(status, "sessions", online.sessions);
+    im_json_set_number(status, "connections", im_gate_count(imd->env.gate));
     json_object_set_new(status, "listen", listening(imd));
-    set_text(status, "metrics", imd->metrics_listener ? im_listener_address(imd->metrics_listener) : NULL);
+    im_json_set_text(status, "metrics",
+                     im_str(imd->metrics_listener ? im_listener_address(imd->metrics_listener) : NULL));
     json_object_set_new(status, "store", store_status(imd, stats));
     im_rpc_result(call, status);
 }
@@ -106,9 +92,9 @@ static void online(struct im_rpc_call *call)
     im_core_online(imd->core, &now);
     imd_count_sessions(imd, counts);
     for (size_t i = 0; im_transports[i]; i++)
-        set_number(transports, im_transports[i]->name, counts[i]);
-    set_number(result, "users", now.users);
-    set_number(result, "sessions", now.sessions);
+        im_json_set_number(transports, im_transports[i]->name, counts[i]);
+    im_json_set_number(result, "users", now.users);
+    im_json_set_number(result, "sessions", now.sessions);
     json_object_set_new(result, "transports", transports);
     im_rpc_result(call, result);
 }
@@ -131,20 +117,20 @@ static bool is_user(const struct im_name *wanted, struct im_str user)
 static json_t *describe_session(const struct im_session_view *v)
 {
     json_t *row = json_object();
-    set_number(row, "id", v->id);
+    im_json_set_number(row, "id", v->id);
     json_object_set_new(row, "user", v->user.p ? im_json_text(v->user) : json_null());
     json_object_set_new(row, "device", im_json_text(v->device));
-    set_text(row, "transport", v->transport);
+    im_json_set_text(row, "transport", im_str(v->transport));
     json_object_set_new(row, "tls", json_boolean(v->tls));
-    set_text(row, "dialect", v->dialect);
-    set_text(row, "state", v->state);
+    im_json_set_text(row, "dialect", im_str(v->dialect));
+    im_json_set_text(row, "state", im_str(v->state));
     json_object_set_new(row, "address", im_json_text(v->address));
     json_object_set_new(row, "agent", im_json_text(v->agent));
-    set_number(row, "age_ms", v->age_ms);
-    set_number(row, "idle_ms", v->idle_ms);
-    set_number(row, "pos", v->pos);
-    set_number(row, "cursor", v->cursor);
-    set_number(row, "queued_bytes", v->queued);
+    im_json_set_number(row, "age_ms", v->age_ms);
+    im_json_set_number(row, "idle_ms", v->idle_ms);
+    im_json_set_number(row, "pos", v->pos);
+    im_json_set_number(row, "cursor", v->cursor);
+    im_json_set_number(row, "queued_bytes", v->queued);
     return row;
 }
 
@@ -176,7 +162,7 @@ static void sessions(struct im_rpc_call *call)
     im_core_sessions(host(call)->core, list_session, &listing);
     json_t *result = json_object();
     json_object_set_new(result, "sessions", listing.rows);
-    set_number(result, "total", listing.count);
+    im_json_set_number(result, "total", listing.count);
     im_rpc_result(call, result);
 }
 
@@ -185,7 +171,7 @@ static void sessions(struct im_rpc_call *call)
 static void kicked(struct im_rpc_call *call, uint64_t closed, json_t *what)
 {
     json_t *result = json_object();
-    set_number(result, "closed", closed);
+    im_json_set_number(result, "closed", closed);
     json_object_update(result, what);
     json_decref(what);
     im_rpc_result(call, result);
@@ -281,7 +267,7 @@ static json_t *reasons(const uint64_t *counts)
     json_t *object = json_object();
     for (enum im_reason r = 0; r < IM_REASON_COUNT; r++)
         if (counts[r] > 0)
-            set_number(object, im_reason_name(r), counts[r]);
+            im_json_set_number(object, im_reason_name(r), counts[r]);
     return object;
 }
 
@@ -290,9 +276,9 @@ static void counters(struct im_rpc_call *call)
     const struct imd *imd = host(call);
     json_t *result = json_object();
     for (enum im_counter c = 0; c < IM_COUNTER_COUNT; c++)
-        set_number(result, im_counter_info(c)->name, imd->counters.n[c]);
-    set_number(result, "admin_requests_total", imd->admin_requests);
-    set_number(result, "admin_refused_total", imd->admin_refused);
+        im_json_set_number(result, im_counter_info(c)->name, imd->counters.n[c]);
+    im_json_set_number(result, "admin_requests_total", imd->admin_requests);
+    im_json_set_number(result, "admin_refused_total", imd->admin_refused);
     json_object_set_new(result, "refused_total", reasons(imd->counters.refused));
     json_object_set_new(result, "closed_total", reasons(imd->counters.closed));
     im_rpc_result(call, result);
@@ -314,7 +300,7 @@ static json_t *value(const struct im_config_row *row, const void *base)
     if (row->type == IM_T_BOOL)
         return json_boolean(*(const bool *)member);
     if (row->type == IM_T_UINT)
-        return number(*(const uint64_t *)member);
+        return im_json_number(*(const uint64_t *)member);
     if (row->type == IM_T_STRINGS)
         return strings(member);
     char *s = im_config_get(row, base);
@@ -404,7 +390,7 @@ static void log_level(struct im_rpc_call *call)
     for (enum im_log_level level = IM_LOG_ERROR; wanted.p && level <= IM_LOG_DEBUG; level++)
         if (im_str_eq(im_str(im_log_level_name(level)), wanted))
             imd->log->level = level;
-    set_text(result, "level", im_log_level_name(imd->log->level));
+    im_json_set_text(result, "level", im_str(im_log_level_name(imd->log->level)));
     im_rpc_result(call, result);
 }
 
@@ -414,7 +400,7 @@ static void shut_down(struct im_rpc_call *call)
 {
     struct imd *imd = host(call);
     json_t *result = json_object();
-    set_number(result, "deadline_ms", imd->config->shutdown_ms);
+    im_json_set_number(result, "deadline_ms", imd->config->shutdown_ms);
     im_rpc_result(call, result);
     imd_shutdown(imd, "imctl");
 }

@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "tools/imd/admin.h"
 #include "tools/imd/job.h"
+#include "tools/safe_json.h"
 
 /* Groups, and what users have reported. */
 
@@ -11,11 +12,11 @@
 static json_t *group_row(const struct im_group_row *g)
 {
     json_t *row = json_object();
-    imd_set_text(row, "group", g->name);
-    imd_set_text(row, "topic", g->topic);
+    im_json_set_text(row, "group", g->name);
+    im_json_set_text(row, "topic", g->topic);
     json_object_set_new(row, "public", json_boolean(g->settings & IM_GROUP_PUBLIC));
     json_object_set_new(row, "history", json_string(g->settings & IM_GROUP_PAST ? "all" : "joined"));
-    imd_set_number(row, "members", g->members);
+    im_json_set_number(row, "members", g->members);
     imd_job_time(row, "created", g->created_ms);
     return row;
 }
@@ -30,7 +31,7 @@ static void groups_listed(struct imd_job *job)
         json_array_append_new(rows, group_row(&g->rows[i]));
     json_object_set_new(result, "groups", rows);
     if (g->more)
-        imd_set_text(result, "next", g->rows[g->count - 1].name);
+        im_json_set_text(result, "next", g->rows[g->count - 1].name);
     free(g->rows);
     imd_job_end(job, result);
 }
@@ -73,7 +74,7 @@ static void members_listed(struct imd_job *job)
     for (size_t i = 0; i < m->count; i++) {
         struct im_name name;
         json_t *row = json_object();
-        imd_set_text(row, "user", m->rows[i].name);
+        im_json_set_text(row, "user", m->rows[i].name);
         json_object_set_new(row, "role", json_string(im_role_info(m->rows[i].role)->name));
         json_object_set_new(row, "online",
                             json_boolean(im_name_parse(m->rows[i].name, &name, NULL) == IM_OK &&
@@ -104,7 +105,7 @@ static void group_members(struct im_rpc_call *call)
 static void group_deleted(struct imd_job *job)
 {
     json_t *result = json_object();
-    imd_set_text(result, "group", im_name_text(&job->name));
+    im_json_set_text(result, "group", im_name_text(&job->name));
     imd_job_audit(job, im_name_text(&job->name));
     imd_job_end(job, result);
 }
@@ -145,7 +146,7 @@ static json_t *report_row(const struct im_record *record)
         json_decref(row);
         row = json_object();
     }
-    imd_set_text(row, "ticket", record->key);
+    im_json_set_text(row, "ticket", record->key);
     imd_job_time(row, "time", json_integer_value(json_object_get(row, "ts")));
     json_object_del(row, "ts");
     return row;
@@ -210,7 +211,7 @@ static void report_closed(struct imd_job *job)
         return;
     }
     json_t *result = json_object();
-    imd_set_text(result, "ticket", im_rpc_string(job->call, "ticket"));
+    im_json_set_text(result, "ticket", im_rpc_string(job->call, "ticket"));
     imd_job_audit(job, im_rpc_string(job->call, "ticket"));
     imd_job_end(job, result);
 }

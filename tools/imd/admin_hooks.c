@@ -21,16 +21,6 @@ static struct imd_hooks *hooks_of(const struct im_rpc_call *call)
     return host(call)->hooks;
 }
 
-static void set_number(json_t *object, const char *key, uint64_t n)
-{
-    json_object_set_new(object, key, json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n));
-}
-
-static void set_text(json_t *object, const char *key, struct im_str s)
-{
-    json_object_set_new(object, key, im_json_text(s));
-}
-
 static void set_flag(json_t *object, const char *key, bool on)
 {
     json_object_set_new(object, key, json_boolean(on));
@@ -121,17 +111,17 @@ static void describe_state(json_t *row, const struct imd_hook *hook)
     struct im_hook_view v = {.state = "disabled", .problem = ""};
     if (hook->running)
         im_hook_look(hook->running, &v);
-    set_text(row, "state", im_str(v.state));
-    set_number(row, "waiting", v.waiting);
-    set_number(row, "delivered", v.delivered);
-    set_number(row, "skipped", v.skipped);
-    set_number(row, "failed", v.failed);
-    set_number(row, "failures_in_a_row", v.failures);
+    im_json_set_text(row, "state", im_str(v.state));
+    im_json_set_number(row, "waiting", v.waiting);
+    im_json_set_number(row, "delivered", v.delivered);
+    im_json_set_number(row, "skipped", v.skipped);
+    im_json_set_number(row, "failed", v.failed);
+    im_json_set_number(row, "failures_in_a_row", v.failures);
     json_object_set_new(row, "last_status", v.last_status ? json_integer(v.last_status) : json_null());
-    set_text(row, "problem", im_str(v.problem));
+    im_json_set_text(row, "problem", im_str(v.problem));
     json_object_set_new(row, "next_ms", v.next_ms ? json_integer((json_int_t)v.next_ms) : json_null());
     if (v.last_ms)
-        set_number(row, "answered_ago_ms", (uint64_t)(im_log_wall_ms() - v.last_ms));
+        im_json_set_number(row, "answered_ago_ms", (uint64_t)(im_log_wall_ms() - v.last_ms));
 }
 
 /* A URL may be a secret: whoever may only look sees where it leads, and no more. */
@@ -140,11 +130,11 @@ static json_t *describe(const struct im_rpc_call *call, const struct imd_hook *h
     const struct im_hook_rule *rule = &hook->rule;
     struct im_str url = im_str(rule->url);
     json_t *row = json_object();
-    set_text(row, "name", im_str(hook->name));
-    set_text(row, "user", im_name_text(&rule->owner));
-    set_text(row, "url", call->peer.may_write ? url : im_http_url_origin(url));
+    im_json_set_text(row, "name", im_str(hook->name));
+    im_json_set_text(row, "user", im_name_text(&rule->owner));
+    im_json_set_text(row, "url", call->peer.may_write ? url : im_http_url_origin(url));
     set_flag(row, "enabled", rule->enabled);
-    set_text(row, "when", im_str(rule->away ? "away" : "always"));
+    im_json_set_text(row, "when", im_str(rule->away ? "away" : "always"));
     set_flag(row, "own", rule->own);
     json_object_set_new(row, "events", event_list(rule));
     json_object_set_new(row, "conversations", conversation_list(rule));
@@ -185,7 +175,7 @@ static void shown(struct im_store_op *op)
         im_rpc_fail(s->call, IM_NOT_FOUND, "no hook \"%s\" any more", s->name);
     } else {
         json_t *result = describe(s->call, hook);
-        set_number(result, "behind", s->op.count);
+        im_json_set_number(result, "behind", s->op.count);
         set_flag(result, "behind_more", s->op.count >= BEHIND_MAX);
         im_rpc_result(s->call, result);
     }
@@ -270,7 +260,7 @@ static void added(void *arg, enum im_reason reason)
         im_rpc_fail(call, reason == IM_OK ? IM_NOT_FOUND : reason, "the hook could not be kept");
     } else {
         json_t *result = describe(call, hook);
-        set_text(result, "secret", im_str(hook->rule.secret)); /* this once */
+        im_json_set_text(result, "secret", im_str(hook->rule.secret)); /* this once */
         audit(call, name);
         im_rpc_result(call, result);
     }
@@ -308,7 +298,7 @@ static void changed(void *arg, enum im_reason reason)
         return;
     }
     json_t *result = json_object();
-    set_text(result, "name", name);
+    im_json_set_text(result, "name", name);
     if (hook)
         set_flag(result, "enabled", hook->rule.enabled);
     else
@@ -351,10 +341,10 @@ static void tried(void *arg, const struct im_http_outcome *outcome)
 {
     struct im_rpc_call *call = arg;
     json_t *result = json_object();
-    set_text(result, "name", im_rpc_string(call, "name"));
+    im_json_set_text(result, "name", im_rpc_string(call, "name"));
     set_flag(result, "accepted", outcome->status >= 200 && outcome->status < 300);
     json_object_set_new(result, "status", outcome->status ? json_integer(outcome->status) : json_null());
-    set_text(result, "problem", im_str(outcome->problem));
+    im_json_set_text(result, "problem", im_str(outcome->problem));
     im_rpc_result(call, result);
 }
 
@@ -386,10 +376,10 @@ static void made(struct im_store_op *op)
         json_t *result = json_object();
         struct im_out path = {0};
         im_out_printf(&path, "%s%s", IM_HTTP_HOOK_PATH, m->secret);
-        set_text(result, "user", im_name_text(&m->token.user));
-        set_text(result, "to", im_name_text(&m->token.to));
-        set_text(result, "path", (struct im_str){im_out_data(&path), path.len}); /* this once */
-        set_text(result, "id", (struct im_str){m->key, 12});
+        im_json_set_text(result, "user", im_name_text(&m->token.user));
+        im_json_set_text(result, "to", im_name_text(&m->token.to));
+        im_json_set_text(result, "path", (struct im_str){im_out_data(&path), path.len}); /* this once */
+        im_json_set_text(result, "id", (struct im_str){m->key, 12});
         im_out_clear(&path);
         audit(call, im_name_text(&m->token.user));
         im_rpc_result(call, result);

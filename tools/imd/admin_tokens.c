@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "tools/imd/admin.h"
 #include "tools/imd/job.h"
+#include "tools/safe_json.h"
 
 /* Tokens and invitations: secrets that are shown once and stored as their hashes. */
 
@@ -53,8 +54,8 @@ static void token_owner(struct imd_job *job)
     draw(job, secret);
     im_token_write(&token, &job->value);
     job->result = json_object();
-    imd_set_text(job->result, "token", im_str(secret));
-    imd_set_text(job->result, "id", (struct im_str){job->key, SHORT_KEY});
+    im_json_set_text(job->result, "token", im_str(secret));
+    im_json_set_text(job->result, "id", (struct im_str){job->key, SHORT_KEY});
     imd_job_time(job->result, "expires", expires_ms);
     job->op.put = (struct im_store_record_put){.record = {.kind = IM_RECORD_TOKEN,
                                                           .key = im_str(job->key),
@@ -77,12 +78,13 @@ static json_t *token_row(const struct im_record *record, const struct im_token *
 {
     static const char *const uses[] = {"session", "api", "hook"};
     json_t *row = json_object();
-    imd_set_text(row, "id", (struct im_str){record->key.p, record->key.len < SHORT_KEY ? record->key.len : SHORT_KEY});
-    imd_set_text(row, "user", im_name_text(&token->user));
-    imd_set_text(row, "use", im_str(uses[token->use]));
-    imd_set_text(row, "device", record->name);
-    imd_set_text(row, "label", im_str(token->label));
-    imd_set_text(row, "to", token->use == IM_TOKEN_HOOK ? im_name_text(&token->to) : (struct im_str){0});
+    im_json_set_text(row, "id",
+                     (struct im_str){record->key.p, record->key.len < SHORT_KEY ? record->key.len : SHORT_KEY});
+    im_json_set_text(row, "user", im_name_text(&token->user));
+    im_json_set_text(row, "use", im_str(uses[token->use]));
+    im_json_set_text(row, "device", record->name);
+    im_json_set_text(row, "label", im_str(token->label));
+    im_json_set_text(row, "to", token->use == IM_TOKEN_HOOK ? im_name_text(&token->to) : (struct im_str){0});
     imd_job_time(row, "created", token->created_ms);
     imd_job_time(row, "expires", record->expires_ms);
     return row;
@@ -120,7 +122,7 @@ static void token_dropped(struct imd_job *job)
 {
     size_t sessions = im_core_revoke_token(job->imd->core, im_str(job->key));
     job->result = json_object();
-    imd_set_number(job->result, "sessions", sessions);
+    im_json_set_number(job->result, "sessions", sessions);
     tell(job);
 }
 
@@ -179,9 +181,9 @@ static void invite_create(struct im_rpc_call *call)
     draw(job, code);
     im_invite_write(&invite, &job->value);
     job->result = json_object();
-    imd_set_text(job->result, "code", im_str(code));
-    imd_set_text(job->result, "id", (struct im_str){job->key, SHORT_KEY});
-    imd_set_number(job->result, "uses", uses);
+    im_json_set_text(job->result, "code", im_str(code));
+    im_json_set_text(job->result, "id", (struct im_str){job->key, SHORT_KEY});
+    im_json_set_number(job->result, "uses", uses);
     imd_job_time(job->result, "expires", expires_ms);
     imd_job_put(job, IM_RECORD_INVITE, im_str(job->key), expires_ms, tell);
 }
@@ -193,11 +195,11 @@ static void invites_listed(struct imd_job *job)
     for (size_t i = 0; i < records->count; i++) {
         struct im_invite invite;
         const struct im_record *r = &records->rows[i];
-        if (!im_invite_read(r->value, &invite))
+        if (!im_invite_read(r->value, &invite) || invite.uses == 0)
             continue;
         json_t *row = json_object();
-        imd_set_text(row, "id", (struct im_str){r->key.p, r->key.len < SHORT_KEY ? r->key.len : SHORT_KEY});
-        imd_set_number(row, "uses", invite.uses);
+        im_json_set_text(row, "id", (struct im_str){r->key.p, r->key.len < SHORT_KEY ? r->key.len : SHORT_KEY});
+        im_json_set_number(row, "uses", invite.uses);
         imd_job_time(row, "created", invite.created_ms);
         imd_job_time(row, "expires", r->expires_ms);
         json_array_append_new(rows, row);

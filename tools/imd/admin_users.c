@@ -5,6 +5,7 @@
 #include "tools/imd/admin.h"
 #include "tools/imd/hooks.h"
 #include "tools/imd/job.h"
+#include "tools/safe_json.h"
 
 /* Accounts. A user is whoever has written or been written to; an account is what a password or a token opens. */
 
@@ -26,7 +27,7 @@ static bool check_password(struct imd_job *job, struct im_str password)
 static void tell_user(struct imd_job *job)
 {
     json_t *result = json_object();
-    imd_set_text(result, "user", im_name_text(&job->name));
+    im_json_set_text(result, "user", im_name_text(&job->name));
     imd_job_audit(job, im_name_text(&job->name));
     imd_job_end(job, result);
 }
@@ -317,7 +318,7 @@ static json_t *list_row(struct im_str name, struct im_str value)
     struct im_account account = {0};
     json_t *row = json_object();
     bool has = value.p && im_account_read(value, &account);
-    imd_set_text(row, "user", name);
+    im_json_set_text(row, "user", name);
     json_object_set_new(row, "account",
                         json_string(!has               ? "none"
                                     : account.deleted  ? "deleted"
@@ -375,14 +376,14 @@ static uint64_t page_size(const struct im_rpc_call *call)
 static void accounts_listed(struct imd_job *job)
 {
     struct im_store_records *records = &job->op.records;
-    struct listing *l = (struct listing *)(void *)im_out_data(&job->before);
+    struct listing *l = job->more;
     struct merge m = {l->users, records->rows, l->count, records->count, page_size(job->call), l->more, records->more};
     struct im_str last = {0};
     json_t *result = json_object(), *rows = json_array();
     bool more = merge(&m, rows, &last);
     json_object_set_new(result, "users", rows);
     if (more)
-        imd_set_text(result, "next", last);
+        im_json_set_text(result, "next", last);
     free(l->users);
     free(records->rows);
     imd_job_end(job, result);
@@ -390,8 +391,8 @@ static void accounts_listed(struct imd_job *job)
 
 static void users_listed(struct imd_job *job)
 {
-    struct listing l = {job->op.users.rows, job->op.users.count, job->op.users.more};
-    im_out_put(&job->before, &l, sizeof l);
+    struct listing *l = job->more = im_alloc(sizeof *l);
+    *l = (struct listing){job->op.users.rows, job->op.users.count, job->op.users.more};
     job->op.records = (struct im_store_records){
         .kind = IM_RECORD_ACCOUNT, .after = im_rpc_string(job->call, "after"), .limit = (uint32_t)page_size(job->call)};
     imd_job_run(job, IM_STORE_RECORDS, accounts_listed);
@@ -404,7 +405,7 @@ static void user_list(struct im_rpc_call *call)
     imd_job_run(job, IM_STORE_USERS, users_listed);
 }
 
-/* user.show */
+/* user.show: of somebody who has an account, or has been here, or was written to. job->step counts what is known. */
 
 static void show_groups(struct imd_job *job)
 {
@@ -421,8 +422,12 @@ static void show_groups(struct imd_job *job)
         im_event_drop(&c->rows[i].last);
     }
     free(c->rows);
+    job->step += c->count > 0;
     json_object_set_new(job->result, "groups", groups);
-    imd_job_end(job, NULL);
+    if (job->step == 0)
+        imd_job_fail(job, IM_NOT_FOUND, "nobody has that id, or ever had; see: imctl user list");
+    else
+        imd_job_end(job, NULL);
 }
 
 static void show_devices(struct imd_job *job)
@@ -432,6 +437,7 @@ static void show_devices(struct imd_job *job)
     for (size_t i = 0; i < d->count; i++)
         json_array_append_new(devices, json_stringn(d->rows[i].name.p, d->rows[i].name.len));
     free(d->rows);
+    job->step += d->count > 0;
     json_object_set_new(job->result, "devices", devices);
     job->op.conversations =
         (struct im_store_conversations){.key = im_name_key(&job->name), .limit = PAGE_MAX, .bytes = 1};
@@ -453,7 +459,7 @@ static void show_profile(struct imd_job *job)
 {
     struct im_profile_value profile;
     im_profile_read(job->op.records.count > 0 ? job->op.records.rows[0].value : (struct im_str){0}, &profile);
-    imd_set_text(job->result, "name", profile.name);
+    im_json_set_text(job->result, "name", profile.name);
     im_profile_clear(&profile);
     free(job->op.records.rows);
     imd_job_find(job, IM_RECORD_SEEN, im_name_key(&job->name), show_seen);
@@ -462,6 +468,7 @@ static void show_profile(struct imd_job *job)
 static void show_account(struct imd_job *job)
 {
     struct im_record *row = job->op.records.rows;
+    job->step = job->op.records.count > 0;
     job->result = list_row(im_name_text(&job->name), job->op.records.count > 0 ? row->value : (struct im_str){0});
     json_object_set_new(job->result, "online",
                         json_boolean(im_core_online_user(job->imd->core, im_name_key(&job->name))));

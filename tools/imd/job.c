@@ -30,6 +30,7 @@ static void free_job(struct imd_job *job)
     im_out_clear(&job->value);
     im_out_clear(&job->before);
     json_decref(job->result);
+    free(job->more);
     free(job);
 }
 
@@ -164,16 +165,6 @@ bool imd_job_period(struct imd_job *job, const char *arg, uint64_t otherwise, ui
 int64_t imd_job_now_ms(void)
 {
     return im_log_wall_ms();
-}
-
-void imd_set_text(json_t *object, const char *key, struct im_str s)
-{
-    json_object_set_new(object, key, s.p ? im_json_text(s) : json_null());
-}
-
-void imd_set_number(json_t *object, const char *key, uint64_t n)
-{
-    json_object_set_new(object, key, json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n));
 }
 
 void imd_job_time(json_t *object, const char *key, int64_t ms)

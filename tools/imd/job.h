@@ -33,6 +33,7 @@ struct imd_job {
     char key[IM_SECRET_KEY];
     json_t *result;
     unsigned step;
+    void *more; /* the command's own; freed with free() */
 };
 
 struct imd_job *imd_job_new(struct im_rpc_call *);
@@ -57,9 +58,5 @@ bool imd_job_period(struct imd_job *, const char *arg, uint64_t otherwise, uint6
 int64_t imd_job_now_ms(void);
 void imd_job_time(json_t *object, const char *key, int64_t ms); /* ISO 8601; 0: null */
 void imd_job_audit(const struct imd_job *, struct im_str what);
-
-/* Sets names that were stored. */
-void imd_set_text(json_t *object, const char *key, struct im_str);
-void imd_set_number(json_t *object, const char *key, uint64_t);
 
 #endif

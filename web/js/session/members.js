@@ -1,5 +1,5 @@
 import { roleAfter } from '../state/member.js';
-import { may } from '../state/rights.js';
+import { isMember, may } from '../state/rights.js';
 import { key, mentionParts } from '../util/text.js';
 
 const PAGE = 100;
@@ -33,7 +33,7 @@ export class Members {
     // Those who may be named in a message: members, and who has written lately.
     names(conv) {
         const wrote = conv.messages.map(m => m.from).reverse();
-        const known = this.of(conv).rows.filter(row => row.role !== 'banned' && row.role !== 'invited').map(row => row.user);
+        const known = this.of(conv).rows.filter(row => isMember(row.role)).map(row => row.user);
         const ids = new Map([...wrote, ...known].map(id => [key(id), id]));
         ids.delete(key(this.#session.me));
         return [...ids.values()];

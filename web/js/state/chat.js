@@ -219,7 +219,7 @@ export class Chat extends Emitter {
     // An invitation that was seen before and is still open.
     invited({ conv: id, from, ts }) {
         const conv = this.conversation(id);
-        if (conv.role && conv.role !== 'none') return;
+        if (conv.role && !['none', 'silenced'].includes(conv.role)) return;
         Object.assign(conv, { role: 'invited', invitedBy: from });
         conv.last ??= makeMessage({ op: 'member', do: 'invite', conv: id, seq: 0, from, user: this.me, ts }, this.me);
         this.emit('change', conv.key);

@@ -61,7 +61,7 @@ export class Conversation {
     }
 
     get gone() {
-        return this.group && (this.role === 'none' || this.role === 'banned');
+        return this.group && ['none', 'banned', 'silenced'].includes(this.role);
     }
 
     find(seq) {

@@ -1,5 +1,5 @@
 /* Who may do what in a group: the server's table, for what to offer. The server decides. */
-const ROLES = ['none', 'banned', 'invited', 'muted', 'member', 'admin', 'owner'];
+const ROLES = ['none', 'banned', 'silenced', 'invited', 'muted', 'member', 'admin', 'owner'];
 const LEAST = {
     send: 'member', read: 'muted', deleteAny: 'admin', mentionAll: 'admin', invite: 'member', kick: 'admin', ban: 'admin', role: 'admin', topic: 'admin',
     set: 'owner', delete: 'owner',

@@ -7,6 +7,8 @@ import { openMenu } from './menu.js';
 import { face, iconButton, renderFace } from './parts.js';
 import { action, report } from './person.js';
 
+// What taking out somebody who is not in it comes to.
+const KICKS = { invited: 'group.uninvite', silenced: 'group.unsilence' };
 const ICONS = { muted: 'mute', member: 'user', admin: 'role', owner: 'role' };
 
 // What somebody may do with a member of a group, for a menu.
@@ -14,7 +16,7 @@ function memberActions(session, conv, row) {
     const change = (act, fields = {}) => () => session.attempt(session.changes.group(act, conv.id, { user: row.user, ...fields }));
     const out = mayGive(conv.role, row.role).map(role => ({ label: t(`role.make.${role}`), icon: ICONS[role], onpick: change('role', { role }) }));
     if (row.role === 'banned') return may(conv.role, 'ban', row.role) ? [{ label: t('group.unban'), icon: 'user', onpick: change('unban') }] : [];
-    if (may(conv.role, 'kick', row.role)) out.push({ label: t(row.role === 'invited' ? 'group.uninvite' : 'group.kick'), icon: 'exit', danger: true, onpick: change('kick') });
+    if (may(conv.role, 'kick', row.role)) out.push({ label: t(KICKS[row.role] ?? 'group.kick'), icon: 'exit', danger: true, onpick: change('kick') });
     if (may(conv.role, 'ban', row.role)) out.push({ label: t('group.ban'), icon: 'ban', danger: true, onpick: change('ban') });
     return out;
 }
