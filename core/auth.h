@@ -37,7 +37,6 @@ struct im_auth {
     char own_key[IM_SECRET_KEY];    /* password: of the session's own token; "": none */
     char invite_key[IM_SECRET_KEY]; /* register: of the invitation; "": none is needed */
     struct im_out invite_value;     /* its record as it was read */
-    bool invite_spent;              /* its last use is being taken */
     int64_t invite_expires_ms;      /* as it was before */
     uint64_t wait_ms;               /* login: until the webhook may send again */
 };

@@ -98,10 +98,12 @@ static enum im_reason read_id(struct im_command *cmd, struct decoded *d, struct 
         return IM_OK;
     if (json_is_integer(id))
         im_out_i64(&d->id, json_integer_value(id));
-    else if (json_is_string(id) && json_string_length(id) <= ID_MAX)
+    else if (json_is_string(id) && json_string_length(id) <= ID_MAX &&
+             strlen(json_string_value(id)) == json_string_length(id))
         im_out_json(&d->id, (struct im_str){json_string_value(id), json_string_length(id)});
     else
-        return im_fail(error, IM_BAD_FIELD, "id: must be an integer or a string of at most %d bytes", ID_MAX);
+        return im_fail(error, IM_BAD_FIELD, "id: must be an integer or a string of at most %d bytes, without NUL",
+                       ID_MAX);
     cmd->id = (struct im_str){im_out_data(&d->id), d->id.len};
     return IM_OK;
 }

@@ -23,8 +23,8 @@ static enum im_reason check_password(const struct im_core *core, const char *fie
     return IM_OK;
 }
 
-/* Registering: is the id free ─► is the invitation good ─► hash ─► take a use of the invitation ─► make the account ─►
- * drop the invitation if that was its last use; or give the use back if somebody else had the id in the meantime. */
+/* Registering: is the id free ─► is the invitation good ─► hash ─► take a use of the invitation ─► make the account; or
+ * give the use back if that fails, as when somebody else had the id in the meantime. */
 
 static void write_invite(struct im_request *r, const struct im_invite *invite, struct im_str before, int64_t expires_ms,
                          im_auth_step *then)
@@ -50,14 +50,14 @@ static void given_back(struct im_request *r, struct im_session *s, enum im_reaso
     if (status == IM_CONFLICT) /* somebody else used it just now */
         im_auth_read(r, IM_RECORD_INVITE, im_str(im_auth_of(r)->invite_key), give_back);
     else
-        im_auth_fail(r, s, IM_USER_EXISTS, "");
+        im_auth_fail(r, s, im_auth_of(r)->wrong, "");
 }
 
 static void give_back(struct im_request *r, struct im_session *s, enum im_reason status, const struct im_record *found)
 {
     struct im_invite invite;
     if (status != IM_OK || found == NULL || !im_invite_read(found->value, &invite)) {
-        im_auth_fail(r, s, IM_USER_EXISTS, ""); /* it was withdrawn */
+        im_auth_fail(r, s, im_auth_of(r)->wrong, ""); /* it was withdrawn */
         return;
     }
     invite.uses++;
@@ -74,29 +74,20 @@ static void come_in(struct im_request *r, struct im_session *s)
         im_auth_end(r, NULL);
 }
 
-static void invite_dropped(struct im_request *r, struct im_session *s, enum im_reason status,
-                           const struct im_record *found)
-{
-    (void)status, (void)found; /* it is of no use any more, and expires */
-    come_in(r, s);
-}
-
 static void account_made(struct im_request *r, struct im_session *s, enum im_reason status,
                          const struct im_record *found)
 {
     struct im_auth *a = im_auth_of(r);
     (void)found;
-    if (status == IM_CONFLICT && *a->invite_key) {
+    a->wrong = status == IM_CONFLICT ? IM_USER_EXISTS : status;
+    if (status != IM_OK && *a->invite_key) {
         im_auth_read(r, IM_RECORD_INVITE, im_str(a->invite_key), give_back);
     } else if (status != IM_OK) {
-        im_auth_fail(r, s, status == IM_CONFLICT ? IM_USER_EXISTS : status, "");
+        im_auth_fail(r, s, a->wrong, "");
     } else {
         im_core_revoke(r->core, im_name_key(&r->name), (struct im_str){0}); /* in open mode others may sit there */
         a->overtaken = false;
-        if (a->invite_spent)
-            im_auth_drop(r, IM_RECORD_INVITE, im_str(a->invite_key), invite_dropped);
-        else
-            come_in(r, s);
+        come_in(r, s);
     }
 }
 
@@ -110,7 +101,7 @@ static void make_account(struct im_request *r)
 
 static im_auth_step use_invite;
 
-/* A spent invitation is kept until its account is made, and swept if that never was. */
+/* A spent invitation is kept for a while: its last use may be given back. */
 enum { SPENT_MS = 60000 };
 
 static void invite_used(struct im_request *r, struct im_session *s, enum im_reason status,
@@ -142,9 +133,8 @@ static void use_invite(struct im_request *r, struct im_session *s, enum im_reaso
         im_auth_fail(r, s, IM_BAD_INVITE, "");
     } else {
         a->alone = true; /* a use that is taken makes an account */
-        a->invite_spent = --invite.uses == 0;
         a->invite_expires_ms = found->expires_ms;
-        write_invite(r, &invite, found->value, a->invite_spent ? r->core->wall_ms + SPENT_MS : found->expires_ms,
+        write_invite(r, &invite, found->value, --invite.uses == 0 ? r->core->wall_ms + SPENT_MS : found->expires_ms,
                      invite_used);
     }
 }

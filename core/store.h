@@ -179,10 +179,12 @@ struct im_store_record_drop {
     uint64_t count; /* out */
 };
 
-/* One step of clearing up, at most `limit` rows: events older than retention_ms or than the newest retention_count
- * messages of their conversation, devices unseen for device_ms, records that have expired; 0: that not. A
- * conversation's and the log's last numbers stay, so that seq and pos go on. What an erased message said is nowhere any
- * more: not in its edits, not in the search index. */
+/* One step of clearing up, at most `limit` rows: events older than retention_ms; those older than the newest
+ * retention_count messages of their conversation, or beyond IM_RETENTION_EVENTS times as many of any kind (reactions,
+ * edits, changes of membership, messages that nobody but the sender sees); devices unseen for device_ms, records that
+ * have expired; 0: that not. A conversation's and the log's last numbers stay, so that seq and pos go on. What an
+ * erased message said is nowhere any more: not in its edits, not in the search index. */
+#define IM_RETENTION_EVENTS 8 /* events of any kind are kept for each message of retention_count */
 struct im_store_sweep {
     struct im_store_op op;
     int64_t now_ms;

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "stores/memory.h"
+#include "stores/rules.h"
 
 struct sweep {
     struct im_memory *m;
@@ -16,12 +17,6 @@ static bool take(struct sweep *s)
     }
     s->op->erased++;
     return true;
-}
-
-static bool older(const struct sweep *s, int64_t ts_ms, uint64_t limit_ms)
-{
-    int64_t age = s->op->now_ms - ts_ms;
-    return limit_ms > 0 && age > 0 && (uint64_t)age > limit_ms;
 }
 
 /* The conversation's oldest event goes, and what was said in it, wherever that is. */
@@ -45,11 +40,10 @@ static void erase_first(struct im_memory *m, struct im_mem_conv *c)
     }
 }
 
-/* Is the oldest event older than the messages that are kept? */
 static bool surplus(const struct sweep *s, const struct im_mem_conv *c)
 {
-    uint64_t from_next = im_mem_messages_upto(c, im_mem_last_seq(c)) - im_mem_slot(c, 0)->messages;
-    return s->op->retention_count > 0 && from_next >= s->op->retention_count;
+    uint64_t messages = im_mem_messages_upto(c, im_mem_last_seq(c)) - im_mem_slot(c, 0)->messages;
+    return im_retention_surplus(s->op, messages, c->slots.count - 1);
 }
 
 static void sweep_conv(struct sweep *s, struct im_mem_conv *c)
@@ -57,7 +51,7 @@ static void sweep_conv(struct sweep *s, struct im_mem_conv *c)
     uint64_t base = c->base;
     while (c->slots.count > 0) {
         const struct im_msg *first = &im_mem_record(s->m, im_mem_slot(c, 0)->pos)->event->msg;
-        if ((!surplus(s, c) && !older(s, first->ts_ms, s->op->retention_ms)) || !take(s))
+        if ((!surplus(s, c) && !im_retention_older(s->op, first->ts_ms, s->op->retention_ms)) || !take(s))
             break;
         erase_first(s->m, c);
     }
@@ -76,7 +70,7 @@ static void sweep_devices(struct sweep *s, struct im_mem_user *u)
     for (size_t i = u->device_count; i > 0; i--)
         if (u->devices[i - 1].name_len > 0 &&
             !im_device_is_hook((struct im_str){u->devices[i - 1].name, u->devices[i - 1].name_len}) &&
-            older(s, u->devices[i - 1].seen_ms, s->op->device_ms) && take(s))
+            im_retention_older(s->op, u->devices[i - 1].seen_ms, s->op->device_ms) && take(s))
             im_mem_device_free(u, i - 1);
 }
 

@@ -283,3 +283,15 @@ bool im_rules_account(struct im_str value)
     struct im_account account;
     return value.p && im_account_read(value, &account) && !account.deleted;
 }
+
+bool im_retention_older(const struct im_store_sweep *op, int64_t ts_ms, uint64_t most_ms)
+{
+    int64_t age = op->now_ms - ts_ms;
+    return most_ms > 0 && age > 0 && (uint64_t)age > most_ms;
+}
+
+bool im_retention_surplus(const struct im_store_sweep *op, uint64_t messages, uint64_t events)
+{
+    uint64_t count = op->retention_count;
+    return count > 0 && (messages >= count || events >= count * IM_RETENTION_EVENTS);
+}

@@ -47,4 +47,9 @@ bool im_rules_account(struct im_str value);
 
 enum im_reason im_rules_judge(const struct im_rules_in *, struct im_rules_out *);
 
+/* Has what is from then been there for longer than this? 0: nothing ever has. */
+bool im_retention_older(const struct im_store_sweep *, int64_t ts_ms, uint64_t most_ms);
+/* Does retention_count leave no room for an event, with so many messages and events after it in its conversation? */
+bool im_retention_surplus(const struct im_store_sweep *, uint64_t messages, uint64_t events);
+
 #endif

@@ -1,3 +1,4 @@
+#include "stores/rules.h"
 #include "stores/sqlite_filter.h"
 #include "stores/sqlite_write.h"
 
@@ -69,25 +70,14 @@ static int erase(struct sweep *s, const struct old *e)
     return rc;
 }
 
-static bool older(const struct sweep *s, int64_t ts, uint64_t most)
-{
-    int64_t age = s->op->now_ms - ts;
-    return most > 0 && age > 0 && (uint64_t)age > most;
-}
-
-/* Is it older than the messages that are kept? So many the conversation has had. */
-static bool surplus(const struct sweep *s, const struct old *e, int64_t messages)
-{
-    uint64_t from_next = (uint64_t)(messages - (e->seq - e->uncounted));
-    return s->op->retention_count > 0 && from_next >= s->op->retention_count;
-}
-
 static int sweep_conv(struct sweep *s, int64_t conv, int64_t first, int64_t last, int64_t messages)
 {
     int rc = SQLITE_OK;
     for (struct old e; rc == SQLITE_OK && first <= last; first = e.seq + 1) {
         rc = find_oldest(s->w, conv, first, &e);
-        if (rc != SQLITE_OK || e.pos == 0 || !(surplus(s, &e, messages) || older(s, e.ts, s->op->retention_ms)) ||
+        if (rc != SQLITE_OK || e.pos == 0 ||
+            !(im_retention_surplus(s->op, (uint64_t)(messages - (e.seq - e.uncounted)), (uint64_t)(last - e.seq)) ||
+              im_retention_older(s->op, e.ts, s->op->retention_ms)) ||
             !room(s))
             break;
         rc = erase(s, &e);
@@ -122,7 +112,8 @@ static int drop_oldest(struct sweep *s, int64_t user, bool *dropped)
     sqlite3_stmt *find = im_db_use(&s->w->db, IM_SQL_DEVICE_OLDEST);
     sqlite3_bind_int64(find, 1, user);
     int rc = sqlite3_step(find);
-    *dropped = rc == SQLITE_ROW && older(s, sqlite3_column_int64(find, 0), s->op->device_ms) && room(s);
+    *dropped =
+        rc == SQLITE_ROW && im_retention_older(s->op, sqlite3_column_int64(find, 0), s->op->device_ms) && room(s);
     int dropping = *dropped ? im_write_forget(s->w, user, im_db_str(find, 1)) : SQLITE_OK;
     s->op->erased += *dropped;
     rc = im_db_done(find, rc);

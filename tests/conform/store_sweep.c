@@ -83,6 +83,21 @@ static void reactions_push_no_message_out(void **state)
     assert_int_equal(box_stats(*state).events, 1);
 }
 
+static void what_is_no_message_is_bounded_too(void **state)
+{
+    block(*state, "bob", "ann", true, 10);
+    for (int i = 0; i < 100; i++)
+        say(*state, "ann", "bob", text_printf("h%d", i)); /* which bob never sees */
+    sweep(*state, &(struct im_store_sweep){.now_ms = ACT_TIME, .retention_count = 2, .limit = 100});
+    assert_int_equal(box_stats(*state).events, 2 * IM_RETENTION_EVENTS);
+    say(*state, "cat", "bob", "hi");
+    for (int i = 0; i < 40; i++)
+        do_act(*state, ACT(IM_EV_REACT, "bob", "cat", "👍", .ref = 1, .off = i % 2));
+    sweep(*state, &(struct im_store_sweep){.now_ms = ACT_TIME, .retention_count = 1, .limit = 100});
+    assert_int_equal(box_stats(*state).events, 2 * IM_RETENTION_EVENTS);
+    assert_string_equal(history(*state, "bob", "cat"), "");
+}
+
 static void what_was_deleted_is_not_unread(void **state)
 {
     for (int i = 1; i <= 3; i++)
@@ -303,6 +318,7 @@ const struct store_test store_sweep_tests[] = {
     STORE_TEST(old_events_go_and_the_numbers_go_on),
     STORE_TEST(only_the_newest_of_a_conversation_stay),
     STORE_TEST(reactions_push_no_message_out),
+    STORE_TEST(what_is_no_message_is_bounded_too),
     STORE_TEST(what_was_deleted_is_not_unread),
     STORE_TEST(zero_means_that_not),
     STORE_TEST(a_step_is_no_longer_than_asked_for),

@@ -115,6 +115,7 @@ static void what_is_wrong_is_said(void **state)
         {"{\"op\":\"fly\"}", IM_BAD_OP, "op: 'fly' is not known"},
         {"{\"op\":\"none\"}", IM_BAD_OP, "op: 'none' is not known"},
         {"{\"op\":\"ping\",\"id\":{}}", IM_BAD_FIELD, "id: must be an integer or a string"},
+        {"{\"op\":\"ping\",\"id\":\"a\\u0000\"}", IM_BAD_FIELD, "without NUL"},
         {"{\"op\":\"ping\",\"id\":1.5}", IM_BAD_FIELD, "id: must be an integer or a string"},
         {"{\"op\":\"edit\",\"seq\":1,\"text\":\"x\"}", IM_BAD_FIELD, "conv: is missing"},
         {"{\"op\":\"edit\",\"conv\":\"a\",\"seq\":1,\"text\":null}", IM_BAD_FIELD, "text: is missing"},

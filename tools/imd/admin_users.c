@@ -360,12 +360,6 @@ static bool merge(const struct merge *m, json_t *rows, struct im_str *last)
     return false;
 }
 
-struct listing {
-    struct im_user_row *users;
-    size_t count;
-    bool more;
-};
-
 static uint64_t page_size(const struct im_rpc_call *call)
 {
     uint64_t limit = PAGE_DEFAULT;
@@ -376,23 +370,21 @@ static uint64_t page_size(const struct im_rpc_call *call)
 static void accounts_listed(struct imd_job *job)
 {
     struct im_store_records *records = &job->op.records;
-    struct listing *l = job->more;
-    struct merge m = {l->users, records->rows, l->count, records->count, page_size(job->call), l->more, records->more};
+    const struct im_store_users *u = &job->users;
+    struct merge m = {u->rows, records->rows, u->count, records->count, page_size(job->call), u->more, records->more};
     struct im_str last = {0};
     json_t *result = json_object(), *rows = json_array();
     bool more = merge(&m, rows, &last);
     json_object_set_new(result, "users", rows);
     if (more)
         im_json_set_text(result, "next", last);
-    free(l->users);
     free(records->rows);
     imd_job_end(job, result);
 }
 
 static void users_listed(struct imd_job *job)
 {
-    struct listing *l = job->more = im_alloc(sizeof *l);
-    *l = (struct listing){job->op.users.rows, job->op.users.count, job->op.users.more};
+    job->users = job->op.users;
     job->op.records = (struct im_store_records){
         .kind = IM_RECORD_ACCOUNT, .after = im_rpc_string(job->call, "after"), .limit = (uint32_t)page_size(job->call)};
     imd_job_run(job, IM_STORE_RECORDS, accounts_listed);

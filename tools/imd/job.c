@@ -30,7 +30,7 @@ static void free_job(struct imd_job *job)
     im_out_clear(&job->value);
     im_out_clear(&job->before);
     json_decref(job->result);
-    free(job->more);
+    free(job->users.rows);
     free(job);
 }
 

@@ -33,7 +33,7 @@ struct imd_job {
     char key[IM_SECRET_KEY];
     json_t *result;
     unsigned step;
-    void *more; /* the command's own; freed with free() */
+    struct im_store_users users; /* an answer kept over the next steps; its rows are freed in the end */
 };
 
 struct imd_job *imd_job_new(struct im_rpc_call *);
