@@ -464,7 +464,7 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "sessions",
-        .args = {{"user", IM_RPC_STRING, false, NULL, "Only this user's sessions."},
+        .args = {{"user", IM_RPC_ONLINE, false, NULL, "Only this user's sessions."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 1000 unless told otherwise."}},
         .help = "Every connection of a client, logged in or not.",
         .example = "sessions user=小明",
@@ -474,9 +474,9 @@ const struct im_rpc_command imd_admin_commands[] = {
     {
         .name = "kick",
         .access = IM_RPC_WRITE,
-        .args = {{"who", IM_RPC_STRING, false, NULL, "A user's id, or a session's number."},
-                 {"user", IM_RPC_STRING, false, NULL, "A user's id, and nothing else."},
-                 {"session", IM_RPC_UINT, false, NULL, "A session's number, and nothing else."}},
+        .args = {{"who", IM_RPC_WHO, false, NULL, "A user's id, or a session's number."},
+                 {"user", IM_RPC_ONLINE, false, NULL, "A user's id, and nothing else."},
+                 {"session", IM_RPC_SESSION, false, NULL, "A session's number, and nothing else."}},
         .help =
             "Close one session, or all of a user. A word of digits that is both somebody's id and a session's number "
             "is refused: say user=… or session=….",
@@ -529,7 +529,7 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "help",
-        .args = {{"command", IM_RPC_STRING, false, NULL, "Only about this command."}},
+        .args = {{"command", IM_RPC_COMMAND, false, NULL, "Only about this command."}},
         .help = "The commands, or all about one.",
         .example = "help kick",
         .show = "text",
