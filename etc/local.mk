@@ -1,6 +1,7 @@
 # What the system around imd wants to have of it, each with its place; configure --help names the options that move it.
 
 EXTRA_DIST += \
+	etc/docker.yaml \
 	etc/imd.apparmor.in \
 	etc/imd.logrotate.in \
 	etc/imd.service.in \
