@@ -250,8 +250,9 @@ static void start_service(struct imd *imd, struct imd_service *service, uint64_t
 static enum im_reason check_open(const struct imd *imd, const struct imd_listener *l, struct im_error *error)
 {
     const struct im_config *config = imd->config;
-    if (config->auth_mode != IM_AUTH_OPEN || config->public_open || im_listener_is_loopback(l->listener) ||
-        l->transport == &im_transport_unix)
+    if (!im_listener_is_passed(l->listener) || l->transport == &im_transport_unix)
+        return IM_OK;
+    if (config->auth_mode != IM_AUTH_OPEN || config->public_open || im_listener_is_loopback(l->listener))
         return IM_OK;
     return im_fail(error, IM_CONFIG, "%s is not loopback and auth.mode is open; set public_open: true if that is meant",
                    im_listener_address(l->listener));

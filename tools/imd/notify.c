@@ -1,5 +1,7 @@
 #include "tools/imd/notify.h"
 
+#include <stddef.h>
+
 #ifdef HAVE_LIBSYSTEMD
 
 #include <stdarg.h>
