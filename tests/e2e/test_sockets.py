@@ -101,13 +101,20 @@ def test_a_listener_takes_the_socket_that_is_bound_to_its_address(passing, bound
     LineLink(port).close()
 
 
+def held_by(pid):
+    held = set()
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            held.add(os.readlink(f"/proc/{pid}/fd/{number}"))
+    return held
+
+
 def test_a_socket_that_nobody_uses_is_told_and_closed(passing, bound, connect):
     spare = bound()
     daemon = passing([("spare", spare)], {})
     until(lambda: re.search(r"warn +imd: a socket that was passed is not used name=spare", daemon.logs))
     inode = os.stat(f"/proc/self/fd/{spare.fileno()}").st_ino
-    held = {os.readlink(f"/proc/{daemon.process.pid}/fd/{n}") for n in os.listdir(f"/proc/{daemon.process.pid}/fd")}
-    assert f"socket:[{inode}]" not in held
+    assert f"socket:[{inode}]" not in held_by(daemon.process.pid)
     connect(daemon, "line", "a")
 
 
