@@ -32,6 +32,13 @@ const struct im_config_row im_listen_rows[] = {
 };
 const size_t im_listen_row_count = sizeof im_listen_rows / sizeof *im_listen_rows;
 
+const char *const im_subsystems[] = {
+#define IM_SUBSYSTEM(name, help) name,
+#include "core/tbl/subsystems.def"
+#undef IM_SUBSYSTEM
+};
+const size_t im_subsystem_count = sizeof im_subsystems / sizeof *im_subsystems;
+
 #define NO_CHOICE UINT_MAX /* a choice without a default, not yet made */
 
 struct unit {
@@ -565,6 +572,12 @@ static enum im_reason check_octal(const char *mode, struct im_error *error)
     return IM_OK;
 }
 
+/* Whatever the service manager has bound; the rest of the address is the socket's name. */
+static bool is_passed(const char *address)
+{
+    return strncmp(address, "systemd:", 8) == 0 && address[8];
+}
+
 /* What Linux takes (sun_path, less its NUL); the core knows no sockets that could tell. */
 #define SOCKET_PATH_MAX 107
 
@@ -580,8 +593,10 @@ static enum im_reason check_tcp(const struct im_config *config, const char *addr
 {
     char host[64];
     uint64_t port;
+    if (is_passed(address))
+        return IM_OK; /* judged when it is known */
     if (!split_address(address, host, &port))
-        return im_fail(error, IM_CONFIG, "must be HOST:PORT or [IPv6]:PORT, not \"%s\"", address);
+        return im_fail(error, IM_CONFIG, "must be HOST:PORT, [IPv6]:PORT or systemd:NAME, not \"%s\"", address);
     if (config->auth_mode == IM_AUTH_OPEN && !config->public_open && !is_loopback(host))
         return im_fail(error, IM_CONFIG,
                        "\"%.50s\" is not loopback and auth.mode is open, so anybody could log in as anybody; "
@@ -628,10 +643,11 @@ static enum im_reason check_listener(const struct im_config *config, size_t i, c
     return check_tls(config, i, f);
 }
 
+/* May stand for several addresses. */
 static bool any_port(const char *address)
 {
     size_t len = strlen(address);
-    return len >= 2 && strcmp(address + len - 2, ":0") == 0;
+    return is_passed(address) || (len >= 2 && strcmp(address + len - 2, ":0") == 0);
 }
 
 /* Is this address used by something named before it? */
@@ -717,8 +733,9 @@ static enum im_reason check_service(const struct im_config *config, const struct
         return at(f, "admin.mode");
     if (check_octal(config->admin_read_mode, f->error) != IM_OK)
         return at(f, "admin.read_mode");
-    if (config->metrics_address && !split_address(config->metrics_address, host, &port)) {
-        im_fail(f->error, IM_CONFIG, "must be HOST:PORT or [IPv6]:PORT, not \"%s\"", config->metrics_address);
+    const char *metrics = config->metrics_address;
+    if (metrics && !is_passed(metrics) && !split_address(metrics, host, &port)) {
+        im_fail(f->error, IM_CONFIG, "must be HOST:PORT, [IPv6]:PORT or systemd:NAME, not \"%s\"", metrics);
         return at(f, "metrics.address");
     }
     return IM_OK;
@@ -772,6 +789,41 @@ static enum im_reason check_auth(const struct im_config *config, const struct fi
     return IM_OK;
 }
 
+static enum im_reason unknown_part(struct im_str name, struct im_error *error)
+{
+    struct im_suggest near = {.word = name};
+    for (size_t i = 0; i < im_subsystem_count; i++)
+        im_suggest_offer(&near, im_str(im_subsystems[i]));
+    struct im_str best = im_suggest_best(&near);
+    if (best.p)
+        return im_fail(error, IM_CONFIG, "no part \"%.*s\" logs; did you mean \"%.*s\"?", SHOWN(name), (int)best.len,
+                       best.p);
+    return im_fail(error, IM_CONFIG, "no part \"%.*s\" logs; imctl log level lists them", SHOWN(name));
+}
+
+enum im_reason im_log_part(struct im_str text, size_t *subsystem, unsigned *level, struct im_error *error)
+{
+    const struct im_config_row *row = im_config_find(im_config_rows, im_config_row_count, IM_STR("log.level"));
+    const char *colon = memchr(text.p, ':', text.len);
+    if (!colon)
+        return im_fail(error, IM_CONFIG, "must be PART:LEVEL, such as store:debug, not \"%.*s\"", SHOWN(text));
+    struct im_str name = {text.p, (size_t)(colon - text.p)};
+    for (*subsystem = 0; *subsystem < im_subsystem_count; ++*subsystem)
+        if (im_str_eq(im_str(im_subsystems[*subsystem]), name))
+            return set_choice(row, level, (struct im_str){colon + 1, text.len - name.len - 1}, error);
+    return unknown_part(name, error);
+}
+
+static enum im_reason check_log(const struct im_config *config, const struct finding *f)
+{
+    size_t subsystem;
+    unsigned level;
+    for (size_t i = 0; i < config->log_parts.n; i++)
+        if (im_log_part(im_str(config->log_parts.v[i]), &subsystem, &level, f->error) != IM_OK)
+            return at(f, "log.parts");
+    return IM_OK;
+}
+
 enum im_reason im_config_check(const struct im_config *config, char path[64], struct im_error *error)
 {
     const struct finding f = {path, error};
@@ -780,6 +832,8 @@ enum im_reason im_config_check(const struct im_config *config, char path[64], st
         r = check_service(config, &f);
     if (r == IM_OK)
         r = check_auth(config, &f);
+    if (r == IM_OK)
+        r = check_log(config, &f);
     if (r == IM_OK)
         r = check_listeners(config, &f);
     return r;

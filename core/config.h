@@ -27,7 +27,7 @@ struct im_strings {
 
 enum im_store_kind { IM_STORE_MEMORY, IM_STORE_SQLITE };
 enum im_sync { IM_SYNC_NORMAL, IM_SYNC_FULL };
-enum im_log_format { IM_LOG_TEXT, IM_LOG_LOGFMT, IM_LOG_JSON };
+enum im_log_format { IM_LOG_TEXT, IM_LOG_LOGFMT, IM_LOG_JSON, IM_LOG_JOURNALD };
 enum im_auth_mode { IM_AUTH_OPEN, IM_AUTH_PASSWORD, IM_AUTH_TOKEN };
 enum im_register { IM_REGISTRATION_OFF, IM_REGISTRATION_INVITE, IM_REGISTRATION_ON };
 enum im_duplicate { IM_DUPLICATE_REPLACE, IM_DUPLICATE_REFUSE };
@@ -98,6 +98,11 @@ bool im_config_same_listeners(const struct im_config *a, const struct im_config 
 enum im_reason im_config_unset(const struct im_config_row *, void *base, struct im_error *);
 /* What a row accepts, for help: "1 to 64", "100ms to 10m", "one of a, b". */
 void im_config_allowed(const struct im_config_row *, char *out, size_t cap);
+/* The parts of the server that log (core/tbl/subsystems.def). */
+extern const char *const im_subsystems[];
+extern const size_t im_subsystem_count;
+/* One element of log.parts, "store:debug", as a number in im_subsystems[] and an enum im_log_level. */
+enum im_reason im_log_part(struct im_str text, size_t *subsystem, unsigned *level, struct im_error *);
 /* The n-th of choices "a|b|c"; absent when there are fewer. */
 struct im_str im_choice(const char *choices, unsigned n);
 /* What no single row can tell: open mode on a public address, TLS on a transport without it, limits that contradict.

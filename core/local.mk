@@ -63,4 +63,5 @@ core_libimcore_a_SOURCES = \
 	core/tbl/said.def \
 	core/tbl/shapes.def \
 	core/tbl/slash.def \
+	core/tbl/subsystems.def \
 	core/tbl/texts.def

@@ -43,3 +43,8 @@ AC_DEFUN([IM_LD_FLAGS], [
     AS_VAR_IF([im_cache], [yes], [$1="$$1 $im_flag"])
     AS_VAR_POPDEF([im_cache])
   done])
+
+# IM_DIR(NAME, WHAT, DEFAULT): --with-NAME=DIR, a place to install something in.
+AC_DEFUN([IM_DIR], [
+  AC_ARG_WITH([$1], [AS_HELP_STRING([--with-$1=DIR], [$2 (default: $3)])], [], [with_$1='$3'])
+  AC_SUBST([$1], [$with_$1])])

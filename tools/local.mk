@@ -36,6 +36,7 @@ tools_imctl_libimctl_a_SOURCES = \
 	tools/safe_json.c tools/safe_json.h \
 	tools/imctl/client.c tools/imctl/client.h \
 	tools/imctl/command.c tools/imctl/command.h \
+	tools/imctl/complete.c tools/imctl/complete.h \
 	tools/imctl/secret.c tools/imctl/secret.h \
 	tools/imctl/show.c tools/imctl/show.h \
 	tools/imctl/table.c tools/imctl/table.h

@@ -436,6 +436,7 @@ static void handle(struct conn *c)
     struct im_http_request request = {
         .method = im_http_head_part(h, h->method),
         .if_none_match = im_http_head_get(h, IM_HEAD_IF_NONE_MATCH),
+        .accept = im_http_head_get(h, IM_HEAD_ACCEPT),
         .accept_encoding = im_http_head_get(h, IM_HEAD_ACCEPT_ENCODING),
         .accept_language = im_http_head_get(h, IM_HEAD_ACCEPT_LANGUAGE),
     };

@@ -17,7 +17,7 @@ struct im_http_request {
     struct im_str method;
     struct im_str path;  /* as sent, still percent-encoded, without the query */
     struct im_str query; /* without '?'; absent if there was none */
-    struct im_str if_none_match, accept_encoding, accept_language;
+    struct im_str if_none_match, accept, accept_encoding, accept_language;
 };
 
 struct im_http_response {

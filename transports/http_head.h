@@ -23,6 +23,7 @@ enum im_http_field {
     X(EXPECT, "expect", false)                                                                                         \
     X(RETRY_AFTER, "retry-after", false)                                                                               \
     X(IF_NONE_MATCH, "if-none-match", false)                                                                           \
+    X(ACCEPT, "accept", false)                                                                                         \
     X(ACCEPT_ENCODING, "accept-encoding", false)                                                                       \
     X(ACCEPT_LANGUAGE, "accept-language", false)
 #define X(sym, name, once) IM_HEAD_##sym,

@@ -17,6 +17,7 @@
 #include "core/mem.h"
 #include "transports/gate.h"
 #include "transports/loop.h"
+#include "transports/passed.h"
 #include "transports/tls.h"
 
 enum {
@@ -29,7 +30,7 @@ struct im_listener {
     struct im_listener_options o;
     struct im_listen_config config;
     size_t refs; /* the owner, and every stream accepted here */
-    bool paused, starved, complained, closed, loopback;
+    bool paused, starved, complained, closed, loopback, passed;
     int fd;
     struct event *readable;
     struct im_timer retry;
@@ -335,6 +336,30 @@ static bool bind_first(struct im_listener *l, const struct addrinfo *list)
     return false;
 }
 
+/* Somebody else's socket: it stays when we go, and so does a path it is bound to. */
+static bool take_passed(struct im_listener *l, int fd)
+{
+    l->passed = fd >= 0;
+    if (l->passed)
+        l->fd = fd;
+    return l->passed;
+}
+
+static enum im_reason take_named(struct im_listener *l, struct im_error *error)
+{
+    const char *name = l->config.address + strlen(IM_PASSED_PREFIX);
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    if (!take_passed(l, im_passed_take_name(l->o.env->passed, name)))
+        return im_fail(error, IM_CONFIG, "%s: no socket of that name was passed by the service manager",
+                       l->config.address);
+    if (getsockname(l->fd, (struct sockaddr *)(void *)&sa, &len) != 0)
+        return system_failed(l, error);
+    if ((sa.ss_family == AF_UNIX) != l->o.unix_socket)
+        return im_fail(error, IM_CONFIG, "%s: is %s Unix socket", l->config.address, l->o.unix_socket ? "not a" : "a");
+    return IM_OK;
+}
+
 static enum im_reason bind_tcp(struct im_listener *l, struct im_error *error)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
@@ -347,7 +372,7 @@ static enum im_reason bind_tcp(struct im_listener *l, struct im_error *error)
     int failed = reason == IM_OK ? getaddrinfo(host, port, &hints, &list) : 0;
     if (failed)
         reason = im_fail(error, IM_SYSTEM, "%s: %s", l->config.address, gai_strerror(failed));
-    else if (reason == IM_OK && !bind_first(l, list))
+    else if (reason == IM_OK && !take_passed(l, im_passed_take_ip(l->o.env->passed, list)) && !bind_first(l, list))
         reason = system_failed(l, error);
     if (list)
         freeaddrinfo(list);
@@ -404,6 +429,8 @@ static enum im_reason bind_unix(struct im_listener *l, struct im_error *error)
     memcpy(sun.sun_path, path, len);
     if (mode[strspn(mode, "01234567")] || !*mode)
         return im_fail(error, IM_CONFIG, "mode: not an octal number: %s", mode);
+    if (take_passed(l, im_passed_take_path(l->o.env->passed, path)))
+        return IM_OK;
     enum im_reason reason = remove_stale(l, &sun, error);
     return reason == IM_OK ? bind_unix_at(l, &sun, (mode_t)strtoul(mode, NULL, 8) & 0777, error) : reason;
 }
@@ -437,7 +464,9 @@ static enum im_reason prepare(struct im_listener *l, struct im_error *error)
     const char *key = l->config.tls_key ? l->config.tls_key : l->config.tls_cert;
     if (l->config.tls_cert)
         reason = im_tls_new(&l->tls, l->config.tls_cert, key, error);
-    if (reason == IM_OK)
+    if (reason == IM_OK && im_passed_is_name(l->config.address))
+        reason = take_named(l, error);
+    else if (reason == IM_OK)
         reason = l->o.unix_socket ? bind_unix(l, error) : bind_tcp(l, error);
     if (reason != IM_OK)
         return reason;
@@ -478,6 +507,11 @@ const struct im_listen_config *im_listener_config(const struct im_listener *l)
 struct im_transport_env *im_listener_env(const struct im_listener *l)
 {
     return l->o.env;
+}
+
+bool im_listener_is_passed(const struct im_listener *l)
+{
+    return l->passed;
 }
 
 bool im_listener_is_loopback(const struct im_listener *l)

@@ -13,6 +13,7 @@ transports_libimtransports_a_SOURCES = \
 	transports/lines.c transports/lines.h \
 	transports/listener.c transports/listener.h \
 	transports/loop.c transports/loop.h \
+	transports/passed.c transports/passed.h \
 	transports/registry.c \
 	transports/stream.c transports/stream.h \
 	transports/tls.c transports/tls.h \

@@ -195,6 +195,26 @@ def test_metrics_is_in_the_exposition_format(shared):
             assert found.group(1) in typed and found.group(1) in helped, line
 
 
+def test_metrics_is_open_metrics_for_those_who_ask(shared):
+    accept = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;q=0.5"
+    response = shared.get("/metrics", headers={"Accept": accept})
+    assert response.getheader("Content-Type") == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    lines = response.body.decode().splitlines()
+    assert lines.pop() == "# EOF" and response.body.endswith(b"\n")
+    types = dict(re.findall(r"^# TYPE (\S+) (counter|gauge|histogram)$", response.body.decode(), re.M))
+    assert types and not any(name.endswith("_total") for name in types)
+    for line in lines:
+        if not line.startswith("#"):
+            name = re.match(r"\w+", line).group(0)
+            assert types[re.sub("_total$", "", name)] == ("counter" if name.endswith("_total") else "gauge"), line
+    try:
+        from prometheus_client.openmetrics.parser import text_string_to_metric_families
+    except ImportError:
+        return
+    families = {family.name for family in text_string_to_metric_families(response.body.decode())}
+    assert families == set(types)
+
+
 def test_counters_count(shared, connect, name):
     before = shared.metrics()
     a, b = connect(shared, "line", name("a")), connect(shared, "websocket", name("b"))

@@ -1,5 +1,6 @@
 """TERM drains, HUP reloads or keeps the old, USR1 reopens the log."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -278,7 +280,7 @@ def test_signals_during_the_start_wait_for_its_end(imd, connect):
     connect(daemon, "line", "a")
 
 
-def test_the_service_manager_hears_that_it_is_ready_and_lives(imd, tmp_path, monkeypatch):
+def test_the_service_manager_hears_that_it_is_ready_and_lives(imd, connect, tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(PATIENCE)
@@ -288,13 +290,50 @@ def test_the_service_manager_hears_that_it_is_ready_and_lives(imd, tmp_path, mon
         daemon = imd()
         if b"libsystemd" not in open(f"/proc/{daemon.process.pid}/maps", "rb").read():
             pytest.skip("built without libsystemd")
-        assert [manager.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+        ready = manager.recv(1000)
+        assert ready.startswith(b"READY=1\nSTATUS=Listening: websocket 127.0.0.1:"), ready
+        assert [manager.recv(100) for _ in range(2)] == [b"WATCHDOG=1", b"WATCHDOG=1"]
+        daemon.imctl("reload")
+        said = heard_until(manager, b"READY=1")
+        assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", said[-2]), said
+        connect(daemon, "line", "a")
         daemon.term()
+        said = heard_until(manager, b"STOPPING=1\nSTATUS=Stopping: SIGTERM")
+        assert set(said[:-1]) <= {b"WATCHDOG=1"}, said
+
+
+def heard_until(manager, last):
+    said = []
+    while not said or said[-1] != last:
+        said.append(manager.recv(1000))
+    return [word for word in said if word != b"WATCHDOG=1" or word == last]
+
+
+def test_a_server_that_hangs_stops_telling_that_it_lives(imd, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        daemon = imd()
+        if b"libsystemd" not in open(f"/proc/{daemon.process.pid}/maps", "rb").read():
+            pytest.skip("built without libsystemd")
+        while manager.recv(1000) != b"WATCHDOG=1":
+            pass
+        daemon.signal(signal.SIGSTOP)
+        until(lambda: open(f"/proc/{daemon.process.pid}/stat", encoding="ascii").read().rsplit(") ", 1)[1][0] == "T",
+              "it to be stopped")
         manager.setblocking(False)
-        said = []
-        while not said or said[-1] != b"STOPPING=1":
-            said.append(manager.recv(100))
-        assert set(said[:-1]) <= {b"WATCHDOG=1"}
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                manager.recv(1000)
+        manager.settimeout(1)  # three times as long as it may be silent
+        with pytest.raises(TimeoutError):
+            manager.recv(1000)
+        daemon.signal(signal.SIGCONT)
+        manager.settimeout(PATIENCE)
+        assert manager.recv(1000) == b"WATCHDOG=1"
 
 
 # logs
@@ -322,6 +361,76 @@ def test_what_peers_control_is_escaped_in_the_log(imd, closing):
     link.close()
     until(lambda: "ended" in daemon.logs, "the end to be logged")
     assert "\x1b" not in daemon.logs and not any(line.startswith("forged") for line in daemon.logs.splitlines())
+
+
+def test_a_part_of_the_server_logs_more_than_the_rest(imd, connect):
+    daemon = imd({"log": {"level": "warn", "parts": ["login:debug", "session:debug"]}})
+    connect(daemon, "line", "a").close()
+    until(lambda: " debug session: " in daemon.logs, "a line of that part")
+    assert not re.search(r" (info|debug) +(?!login|session)\w+: ", daemon.logs), daemon.logs
+    assert daemon.imctl("log", "level")["parts"]["session"] == "debug"
+    assert daemon.imctl("log", "level", "info", "imd")["parts"]["imd"] == "info"
+    daemon.write_config({"log": {"level": "warn"}})
+    daemon.imctl("reload")
+    assert set(daemon.imctl("log", "level")["parts"].values()) == {"warn"}
+
+
+@pytest.mark.parametrize("parts, problem", [
+    (["stor:debug"], 'no part "stor" logs; did you mean "store"?'),
+    (["zzzzzz:debug"], "imctl log level lists them"),
+    (["store:loud"], "must be one of error, warn, info, debug"),
+    (["store"], "must be PART:LEVEL, such as store:debug"),
+])
+def test_a_part_that_cannot_be_is_refused(imd, parts, problem):
+    daemon = imd()
+    daemon.write_config({"log": {"parts": parts}})
+    done = daemon.imctl_run("reload")
+    assert done.returncode == 78 and problem in done.stderr and "log.parts" in done.stderr
+
+
+def test_every_part_that_logs_is_in_the_table():
+    top = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
+    with open(os.path.join(top, "core", "tbl", "subsystems.def"), encoding="utf-8") as f:
+        table = set(re.findall(r'IM_SUBSYSTEM\("(\w+)"', f.read()))
+    used = set()
+    for folder in ("core", "stores", "transports", "tools/imd"):
+        for name in os.listdir(os.path.join(top, folder)):
+            if name.endswith(".c"):
+                with open(os.path.join(top, folder, name), encoding="utf-8") as f:
+                    used |= set(re.findall(r'IM_LOG\([^"]*?"(\w+)"', f.read()))
+    assert used == table
+
+
+def test_repeated_lines_are_counted_beyond_the_rate(imd, connect):
+    daemon = imd({"log": {"level": "debug", "rate": 2}})
+    for _ in range(20):
+        connect(daemon, "line", "a").close()
+    until(lambda: "lines left out" in daemon.logs, "what was left out to be told")
+    left_out = sum(int(n) for n in re.findall(r"lines left out sub=session event=\S+ count=(\d+)", daemon.logs))
+    assert left_out > 0, daemon.logs
+
+
+def test_the_journal_gets_entries_with_fields(imd, connect, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(tmp_path / "socket"))
+        entries = []
+
+        def read():  # without a pause: such a socket holds few datagrams
+            with contextlib.suppress(OSError):
+                while datagram := journal.recv(10000):
+                    entries.append(dict(line.split("=", 1) for line in datagram.decode().splitlines()))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        daemon = imd({"log": {"format": "journald", "file": str(tmp_path / "socket")}})
+        connect(daemon, "line", "小明")
+        entry = until(lambda: next((e for e in entries if e.get("IMD_USER") == "小明"), None), "the user's entry")
+        assert entry["MESSAGE"].startswith(f"{entry['IMD_SUBSYSTEM']}: {entry['IMD_EVENT']} ")
+        daemon.term()
+        journal.shutdown(socket.SHUT_RDWR)
+        reader.join(PATIENCE)
+    assert all(e["SYSLOG_IDENTIFIER"] == "imd" and e["PRIORITY"] in "3467" for e in entries)
+    assert daemon.logs == ""
 
 
 @pytest.mark.parametrize("form", ["text", "logfmt", "json"])

@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/bytes.h"
@@ -116,11 +118,21 @@ static size_t count(const char *path, const char *word)
     return n;
 }
 
+static struct im_config *make_config(const char *path, enum im_log_level level)
+{
+    struct im_config *config = im_config_new();
+    config->log_file = strdup(path);
+    config->log_level = level;
+    return config;
+}
+
 static struct im_log_file *open_log(const char *path, enum im_log_level level)
 {
     struct im_log_file *file;
     struct im_error error;
-    assert_int_equal(im_log_file_open(&file, path, IM_LOG_TEXT, level, &error), IM_OK);
+    struct im_config *config = make_config(path, level);
+    assert_int_equal(im_log_file_open(&file, config, &error), IM_OK);
+    im_config_free(&config);
     return file;
 }
 
@@ -133,7 +145,7 @@ static void lines_above_the_level_are_not_written(void **state)
     IM_LOG(log, IM_LOG_ERROR, "test", "one");
     IM_LOG(log, IM_LOG_WARN, "test", "two");
     IM_LOG(log, IM_LOG_INFO, "test", "three");
-    log->level = IM_LOG_INFO;
+    assert_true(im_log_file_set_level(file, NULL, IM_LOG_INFO));
     IM_LOG(log, IM_LOG_INFO, "test", "four");
     im_log_file_close(&file);
     assert_int_equal(count("a.log", "test: "), 3);
@@ -172,14 +184,78 @@ static void a_log_that_cannot_be_opened_changes_nothing(void **state)
     (void)state;
     struct im_error error;
     struct im_log_file *none, *file = open_log("a.log", IM_LOG_INFO);
-    assert_int_equal(im_log_file_configure(file, "no/such/folder", IM_LOG_JSON, IM_LOG_DEBUG, &error), IM_SYSTEM);
+    struct im_config *config = make_config("no/such/folder", IM_LOG_DEBUG);
+    assert_int_equal(im_log_file_configure(file, config, &error), IM_SYSTEM);
     assert_non_null(strstr(error.detail, "no/such/folder"));
     assert_int_equal(im_log_file_log(file)->level, IM_LOG_INFO);
     IM_LOG(im_log_file_log(file), IM_LOG_INFO, "test", "still here");
     im_log_file_close(&file);
     assert_int_equal(count("a.log", "test: still here"), 1);
-    assert_int_equal(im_log_file_open(&none, "no/such/folder", IM_LOG_TEXT, IM_LOG_INFO, &error), IM_SYSTEM);
+    assert_int_equal(im_log_file_open(&none, config, &error), IM_SYSTEM);
     assert_null(none);
+    im_config_free(&config);
+}
+
+static void a_part_may_have_a_level_of_its_own(void **state)
+{
+    (void)state;
+    struct im_error error;
+    struct im_config *config = make_config("a.log", IM_LOG_WARN);
+    const struct im_config_row *row = im_config_find(im_config_rows, im_config_row_count, IM_STR("log.parts"));
+    assert_int_equal(im_config_set(row, config, IM_STR("store:debug,session:error"), NULL), IM_OK);
+    struct im_log_file *file;
+    assert_int_equal(im_log_file_open(&file, config, &error), IM_OK);
+    struct im_log *log = im_log_file_log(file);
+    IM_LOG(log, IM_LOG_DEBUG, "store", "one");
+    IM_LOG(log, IM_LOG_INFO, "imd", "two");
+    IM_LOG(log, IM_LOG_WARN, "session", "three");
+    IM_LOG(log, IM_LOG_WARN, "imd", "four");
+    assert_int_equal(im_log_file_level(file, "store"), IM_LOG_DEBUG);
+    assert_int_equal(im_log_file_level(file, "imd"), IM_LOG_WARN);
+    assert_true(im_log_file_set_level(file, "imd", IM_LOG_INFO));
+    assert_false(im_log_file_set_level(file, "nothing", IM_LOG_INFO));
+    IM_LOG(log, IM_LOG_INFO, "imd", "five");
+    im_log_file_close(&file);
+    im_config_free(&config);
+    assert_int_equal(count("a.log", ""), 3);
+    assert_int_equal(count("a.log", "one") + count("a.log", "four") + count("a.log", "five"), 3);
+}
+
+static void the_journal_gets_a_datagram_with_fields(void **state)
+{
+    (void)state;
+    char got[1000];
+    struct im_error error;
+    struct sockaddr_un sun = {.sun_family = AF_UNIX, .sun_path = "journal"};
+    struct im_config *config = make_config("journal", IM_LOG_INFO);
+    struct im_log_file *file;
+    config->log_format = IM_LOG_JOURNALD;
+    config->log_rate = 0;
+    assert_int_equal(im_log_file_open(&file, config, &error), IM_SYSTEM);
+    assert_non_null(strstr(error.detail, "journal: No such file"));
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof sun), 0);
+    assert_int_equal(im_log_file_open(&file, config, &error), IM_OK);
+    IM_LOG(im_log_file_log(file), IM_LOG_WARN, "session", "closed", IM_KN("session", 12), IM_KS("why", "a\nb"));
+    ssize_t n = recv(fd, got, sizeof got - 1, MSG_DONTWAIT);
+    assert_true(n > 0);
+    got[n] = '\0';
+    assert_string_equal(got, "MESSAGE=session: closed session=12 why=\"a\\x0ab\"\nPRIORITY=4\nSYSLOG_IDENTIFIER=imd\n"
+                             "IMD_SUBSYSTEM=session\nIMD_EVENT=closed\nIMD_SESSION=12\nIMD_WHY=a\\x0ab\n");
+    for (int i = 0; i < 10000; i++) /* more than the socket takes */
+        IM_LOG(im_log_file_log(file), IM_LOG_WARN, i % 2 ? "session" : "imd", "again");
+    while (recv(fd, got, sizeof got - 1, MSG_DONTWAIT) > 0)
+        continue;
+    IM_LOG(im_log_file_log(file), IM_LOG_WARN, "store", "after");
+    n = recv(fd, got, sizeof got - 1, MSG_DONTWAIT);
+    assert_true(n > 0 && memcmp(got, "MESSAGE=log: lines lost count=", 30) == 0);
+    n = recv(fd, got, sizeof got - 1, MSG_DONTWAIT);
+    assert_true(n > 0 && memcmp(got, "MESSAGE=store: after", 20) == 0);
+    close(fd);
+    unlink("journal");
+    IM_LOG(im_log_file_log(file), IM_LOG_WARN, "session", "nobody hears this");
+    im_log_file_close(&file);
+    im_config_free(&config);
 }
 
 static void a_flood_of_one_kind_is_counted_instead(void **state)
@@ -187,12 +263,12 @@ static void a_flood_of_one_kind_is_counted_instead(void **state)
     (void)state;
     struct im_log_file *file = open_log("a.log", IM_LOG_INFO);
     struct im_log *log = im_log_file_log(file);
-    enum { LINES = 5 * IM_LOG_RATE };
+    enum { RATE = 200, LINES = 5 * RATE };
     for (int i = 0; i < LINES; i++)
         IM_LOG(log, IM_LOG_INFO, "flood", "again", IM_KN("n", i));
     IM_LOG(log, IM_LOG_INFO, "other", "seldom");
     size_t written = count("a.log", "flood: again");
-    assert_true(written >= IM_LOG_RATE && written <= 2 * IM_LOG_RATE);
+    assert_true(written >= RATE && written <= 2 * RATE);
     assert_int_equal(count("a.log", "other: seldom"), 1);
     while (count("a.log", "lines left out") == 0)
         im_log_file_flush(file); /* the second ends by itself */
@@ -212,6 +288,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(others_cannot_read_the_log, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_rotated_log_is_opened_again, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_log_that_cannot_be_opened_changes_nothing, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_part_may_have_a_level_of_its_own, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(the_journal_gets_a_datagram_with_fields, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_flood_of_one_kind_is_counted_instead, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "core/bytes.h"
 #include "tools/imctl/client.h"
 #include "tools/imctl/command.h"
+#include "tools/imctl/complete.h"
 #include "tools/imctl/show.h"
 #include "tools/safe_json.h"
 
@@ -17,7 +18,7 @@
 
 struct options {
     const char *socket;
-    bool json, help, version;
+    bool json, help, version, complete;
 };
 
 static const char usage[] = "Usage: imctl [-s SOCKET] [--json] COMMAND [ARGUMENT…]\n"
@@ -31,16 +32,11 @@ static const char usage[] = "Usage: imctl [-s SOCKET] [--json] COMMAND [ARGUMENT
 static bool parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {0},
+        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'V'},
+        {"complete", no_argument, NULL, 'c'},     {0},
     };
     int c;
-    options->socket = getenv("IMCTL_SOCKET");
-    if (!options->socket || !*options->socket)
-        options->socket = DEFAULT_SOCKET;
     while ((c = getopt_long(argc, argv, "+s:jhV", longs, NULL)) != -1) {
         switch (c) {
         case 's':
@@ -54,6 +50,9 @@ static bool parse_options(int argc, char **argv, struct options *options)
             break;
         case 'V':
             options->version = true;
+            break;
+        case 'c':
+            options->complete = true;
             break;
         default:
             return false;
@@ -166,6 +165,61 @@ static int run(struct client *client, const struct options *options, char **word
     return status;
 }
 
+/* Completion, for shells: --complete WORD…, the words after "imctl" up to the cursor. It says nothing of what fails. */
+
+static json_t *ask_for_list(void *arg, const char *method, json_t *params)
+{
+    json_t *response = NULL;
+    if (client_call(arg, method, params, &response) != EX_OK)
+        return NULL;
+    json_t *result = json_incref(json_object_get(response, "result"));
+    json_decref(response);
+    return result;
+}
+
+static void complete_options(const char *typed, struct im_out *out)
+{
+    static const char *const all[] = {"--help", "--json", "--socket", "--version"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strncmp(all[i], typed, strlen(typed)) == 0)
+            im_out_printf(out, "%s\n", all[i]);
+}
+
+static int complete_command(const struct options *options, char **words, int count, struct im_out *out)
+{
+    json_t *table = NULL;
+    struct client client;
+    int status = client_connect(&client, options->socket);
+    if (status == EX_OK)
+        status = fetch_table(&client, false, &table);
+    if (status == EX_OK)
+        complete_words(table, words, count, ask_for_list, &client, out);
+    json_decref(table);
+    client_close(&client);
+    return status;
+}
+
+/* words[0] stands for the program's name. */
+static int complete(struct options *options, char **words, int count)
+{
+    struct im_out out = {0};
+    int status = EX_OK;
+    char *last = words[count - 1];
+    if (!freopen("/dev/null", "w", stderr))
+        return EX_OSERR;
+    optind = 0;
+    if (!parse_options(count - 1, words, options))
+        return EX_USAGE;
+    if (optind >= count - 1 && *last == '-')
+        complete_options(last, &out);
+    else
+        status = complete_command(options, words + optind, count - optind, &out);
+    if (status == EX_OK)
+        status = print(&out);
+    im_out_clear(&out);
+    return status;
+}
+
 /* The commands are the server's: if it is there, they are told too. */
 static int help(const struct options *options)
 {
@@ -187,13 +241,16 @@ static int help(const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = {0};
+    const char *socket = getenv("IMCTL_SOCKET");
+    struct options options = {.socket = socket && *socket ? socket : DEFAULT_SOCKET};
     struct client client;
     signal(SIGPIPE, SIG_IGN);
     if (!parse_options(argc, argv, &options)) {
         fputs("Try: imctl --help\n", stderr);
         return EX_USAGE;
     }
+    if (options.complete)
+        return optind < argc ? complete(&options, argv + optind - 1, argc - optind + 1) : EX_USAGE;
     if (options.version) {
         printf("imctl %s\n", PACKAGE_VERSION);
         return EX_OK;

@@ -232,6 +232,8 @@ static enum im_reason open_socket(struct socket *socket, const char *address, co
     im_config_free(&config);
     if (r != IM_OK)
         return im_fail(error, r, "cannot listen (admin): %.200s", why.detail);
+    if (im_listener_is_passed(socket->listener))
+        return IM_OK;
     return give_to_group(address, imd->config->admin_group, error);
 }
 

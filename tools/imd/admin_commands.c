@@ -65,7 +65,7 @@ static void status_ready(void *arg, const struct im_store_stats *stats)
     im_json_set_number(status, "pid", (uint64_t)getpid());
     im_json_set_number(status, "uptime_ms", im_loop_now_ms() - imd->started_mono_ms);
     im_json_set_text(status, "config", im_str(imd->config_path));
-    im_json_set_text(status, "log_level", im_str(im_log_level_name(imd->log->level)));
+    im_json_set_text(status, "log_level", im_str(im_log_level_name(im_log_file_level(imd->log_file, NULL))));
     im_json_set_number(status, "users", online.users);
     im_json_set_number(status, "sessions", online.sessions);
     im_json_set_number(status, "connections", im_gate_count(imd->env.gate));
@@ -337,11 +337,15 @@ static json_t *rows(const struct im_config_row *table, size_t count, const void 
 static void config(struct im_rpc_call *call)
 {
     const struct im_config *c = host(call)->config;
-    json_t *listen = json_array();
+    json_t *listen = json_array(), *files = json_array();
+    const char *file;
+    for (size_t i = 0; (file = im_config_file(host(call)->places, i)); i++)
+        json_array_append_new(files, im_json_text(im_str(file)));
     for (size_t i = 0; i < c->listen_count; i++)
         json_array_append_new(listen, rows(im_listen_rows, im_listen_row_count, &c->listen[i]));
     json_t *result = rows(im_config_rows, im_config_row_count, c);
     json_object_set_new(result, "listen", listen);
+    json_object_set_new(result, "files", files);
     im_rpc_result(call, result);
 }
 
@@ -377,21 +381,36 @@ static void reload(struct im_rpc_call *call)
 
 /* log.level */
 
+/* "|admin|core|…" */
+static const char log_parts[] =
+#define IM_SUBSYSTEM(name, help) "|" name
+#include "core/tbl/subsystems.def"
+#undef IM_SUBSYSTEM
+    ;
+
+static json_t *log_levels(struct imd *imd)
+{
+    json_t *result = json_object(), *parts = json_object();
+    im_json_set_text(result, "level", im_str(im_log_level_name(im_log_file_level(imd->log_file, NULL))));
+    for (size_t i = 0; i < im_subsystem_count; i++)
+        im_json_set_text(parts, im_subsystems[i],
+                         im_str(im_log_level_name(im_log_file_level(imd->log_file, im_subsystems[i]))));
+    json_object_set_new(result, "parts", parts);
+    return result;
+}
+
 static void log_level(struct im_rpc_call *call)
 {
     struct imd *imd = host(call);
-    struct im_str wanted = im_rpc_string(call, "level");
-    json_t *result = json_object();
+    struct im_str wanted = im_rpc_string(call, "level"), part = im_rpc_string(call, "part");
     if (wanted.p && !call->peer.may_write) {
-        json_decref(result);
         im_rpc_fail(call, IM_FORBIDDEN, "log.level LEVEL changes something, and this socket is for reading only");
         return;
     }
     for (enum im_log_level level = IM_LOG_ERROR; wanted.p && level <= IM_LOG_DEBUG; level++)
         if (im_str_eq(im_str(im_log_level_name(level)), wanted))
-            imd->log->level = level;
-    im_json_set_text(result, "level", im_str(im_log_level_name(imd->log->level)));
-    im_rpc_result(call, result);
+            im_log_file_set_level(imd->log_file, part.p, level);
+    im_rpc_result(call, log_levels(imd));
 }
 
 /* shutdown */
@@ -445,7 +464,7 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "sessions",
-        .args = {{"user", IM_RPC_STRING, false, NULL, "Only this user's sessions."},
+        .args = {{"user", IM_RPC_ONLINE, false, NULL, "Only this user's sessions."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 1000 unless told otherwise."}},
         .help = "Every connection of a client, logged in or not.",
         .example = "sessions user=小明",
@@ -455,9 +474,9 @@ const struct im_rpc_command imd_admin_commands[] = {
     {
         .name = "kick",
         .access = IM_RPC_WRITE,
-        .args = {{"who", IM_RPC_STRING, false, NULL, "A user's id, or a session's number."},
-                 {"user", IM_RPC_STRING, false, NULL, "A user's id, and nothing else."},
-                 {"session", IM_RPC_UINT, false, NULL, "A session's number, and nothing else."}},
+        .args = {{"who", IM_RPC_WHO, false, NULL, "A user's id, or a session's number."},
+                 {"user", IM_RPC_ONLINE, false, NULL, "A user's id, and nothing else."},
+                 {"session", IM_RPC_SESSION, false, NULL, "A session's number, and nothing else."}},
         .help =
             "Close one session, or all of a user. A word of digits that is both somebody's id and a session's number "
             "is refused: say user=… or session=….",
@@ -475,7 +494,7 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "config",
-        .help = "The configuration in force, defaults included.",
+        .help = "The configuration in force, defaults included, and the files it was read from.",
         .example = "config",
         .show = "fields",
         .run = config,
@@ -492,8 +511,9 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "log.level",
-        .args = {{"level", IM_RPC_STRING, false, "error|warn|info|debug", "The new level, until the next reload."}},
-        .help = "Show how much is logged, or change it.",
+        .args = {{"level", IM_RPC_STRING, false, "error|warn|info|debug", "The new level, until the next reload."},
+                 {"part", IM_RPC_STRING, false, log_parts + 1, "Only of this part; all that have none of their own."}},
+        .help = "Show how much is logged, by part of the server, or change it.",
         .example = "log level debug",
         .show = "fields",
         .run = log_level,
@@ -509,7 +529,7 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "help",
-        .args = {{"command", IM_RPC_STRING, false, NULL, "Only about this command."}},
+        .args = {{"command", IM_RPC_COMMAND, false, NULL, "Only about this command."}},
         .help = "The commands, or all about one.",
         .example = "help kick",
         .show = "text",

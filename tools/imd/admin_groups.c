@@ -225,17 +225,17 @@ static void report_close(struct im_rpc_call *call)
 
 #define GROUP_ARG                                                                                                      \
     {                                                                                                                  \
-        "group", IM_RPC_STRING, true, NULL, "The group, with its #."                                                   \
+        "group", IM_RPC_GROUP, true, NULL, "The group, with its #."                                                    \
     }
 #define TICKET_ARG                                                                                                     \
     {                                                                                                                  \
-        "ticket", IM_RPC_STRING, true, NULL, "The report's ticket."                                                    \
+        "ticket", IM_RPC_REPORT, true, NULL, "The report's ticket."                                                    \
     }
 
 const struct im_rpc_command imd_group_commands[] = {
     {
         .name = "group.list",
-        .args = {{"after", IM_RPC_STRING, false, NULL, "Go on after this one: `next` of the answer before."},
+        .args = {{"after", IM_RPC_GROUP, false, NULL, "Go on after this one: `next` of the answer before."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 200 unless told otherwise."}},
         .help = "The groups there are, by name.",
         .usage = "[after=GROUP] [limit=N]",

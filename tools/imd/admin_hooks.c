@@ -430,7 +430,7 @@ static void hook_in(struct im_rpc_call *call)
 
 #define NAME_ARG(required)                                                                                             \
     {                                                                                                                  \
-        "name", IM_RPC_STRING, required, NULL, "The hook's name."                                                      \
+        "name", IM_RPC_HOOK, required, NULL, "The hook's name."                                                        \
     }
 
 const struct im_rpc_command imd_hook_commands[] = {
@@ -454,7 +454,7 @@ const struct im_rpc_command imd_hook_commands[] = {
         .name = "hook.add",
         .access = IM_RPC_WRITE,
         .args = {{"name", IM_RPC_STRING, true, NULL, "A name for it: a-z, 0-9, '.', '_' and '-'."},
-                 {"user", IM_RPC_STRING, true, NULL, "Whose events it gets: a user's id, often a bot's."},
+                 {"user", IM_RPC_USER, true, NULL, "Whose events it gets: a user's id, often a bot's."},
                  {"url", IM_RPC_STRING, true, NULL, "Where they are posted to: http:// or https://."},
                  {"events", IM_RPC_STRING, false, NULL, "Some of msg,edit,delete,react,member; all unless given."},
                  {"when", IM_RPC_STRING, false, "always|away", "away: only while the user is not here."},
@@ -507,8 +507,8 @@ const struct im_rpc_command imd_hook_commands[] = {
     {
         .name = "hook.in",
         .access = IM_RPC_WRITE,
-        .args = {{"user", IM_RPC_STRING, true, NULL, "Who the messages are from: a user's id, often a bot's."},
-                 {"to", IM_RPC_STRING, true, NULL, "Where they go: an id, or a #group that the user is in."},
+        .args = {{"user", IM_RPC_USER, true, NULL, "Who the messages are from: a user's id, often a bot's."},
+                 {"to", IM_RPC_TARGET, true, NULL, "Where they go: an id, or a #group that the user is in."},
                  {"label", IM_RPC_STRING, false, NULL, "What you call it, in lists of tokens."}},
         .help = "Make an incoming webhook: a path on the HTTP address. Whoever knows it can post messages from the "
                 "user to that one conversation. It is told this once.",

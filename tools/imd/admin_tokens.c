@@ -247,7 +247,7 @@ const struct im_rpc_command imd_token_commands[] = {
     {
         .name = "token.create",
         .access = IM_RPC_WRITE,
-        .args = {{"user", IM_RPC_STRING, true, NULL, "Who logs in with it."},
+        .args = {{"user", IM_RPC_USER, true, NULL, "Who logs in with it."},
                  {"label", IM_RPC_STRING, false, NULL, "What you call it, in the list."},
                  {"expires", IM_RPC_STRING, false, NULL, "After how long it ends, such as 30d; never unless given."}},
         .help = "Make a token that logs in as a user, for bots and scripts. It is told this once.",
@@ -258,7 +258,7 @@ const struct im_rpc_command imd_token_commands[] = {
     },
     {
         .name = "token.list",
-        .args = {{"user", IM_RPC_STRING, false, NULL, "Only this user's."}},
+        .args = {{"user", IM_RPC_USER, false, NULL, "Only this user's."}},
         .help = "The tokens there are: of devices that signed in, of bots, of incoming webhooks.",
         .example = "token list weather",
         .show = "table tokens id user use device label to created expires",
@@ -267,7 +267,7 @@ const struct im_rpc_command imd_token_commands[] = {
     {
         .name = "token.revoke",
         .access = IM_RPC_WRITE,
-        .args = {{"id", IM_RPC_STRING, true, NULL, "From the list, or as much of it as is needed."}},
+        .args = {{"id", IM_RPC_TOKEN, true, NULL, "From the list, or as much of it as is needed."}},
         .help = "End a token, and the sessions that came in with it.",
         .example = "token revoke 3fa9c2",
         .show = "fields",
@@ -295,7 +295,7 @@ const struct im_rpc_command imd_token_commands[] = {
     {
         .name = "invite.revoke",
         .access = IM_RPC_WRITE,
-        .args = {{"id", IM_RPC_STRING, true, NULL, "From the list, or as much of it as is needed."}},
+        .args = {{"id", IM_RPC_INVITE, true, NULL, "From the list, or as much of it as is needed."}},
         .help = "End an invitation.",
         .example = "invite revoke 77b0",
         .show = "fields",

@@ -475,14 +475,19 @@ static void user_show(struct im_rpc_call *call)
 
 #define NAME_ARG                                                                                                       \
     {                                                                                                                  \
-        "name", IM_RPC_STRING, true, NULL, "The user's id."                                                            \
+        "name", IM_RPC_USER, true, NULL, "The user's id."                                                              \
+    }
+#define NEW_NAME_ARG                                                                                                   \
+    {                                                                                                                  \
+        "name", IM_RPC_STRING, true, NULL, "The new id."                                                               \
     }
 
 const struct im_rpc_command imd_user_commands[] = {
     {
         .name = "user.add",
         .access = IM_RPC_WRITE,
-        .args = {NAME_ARG, {"password", IM_RPC_SECRET, true, NULL, "Asked for, or the first line of standard input."}},
+        .args = {NEW_NAME_ARG,
+                 {"password", IM_RPC_SECRET, true, NULL, "Asked for, or the first line of standard input."}},
         .help = "Make an account: from now on the id needs its password.",
         .usage = "NAME",
         .example = "user add 小明",
@@ -492,7 +497,7 @@ const struct im_rpc_command imd_user_commands[] = {
     {
         .name = "user.add.bot",
         .access = IM_RPC_WRITE,
-        .args = {NAME_ARG},
+        .args = {NEW_NAME_ARG},
         .help = "Make an account for a program: it has no password and logs in with a token (token create), and others "
                 "see that it is a bot.",
         .example = "user add bot weather",
@@ -511,7 +516,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.list",
-        .args = {{"after", IM_RPC_STRING, false, NULL, "Go on after this one: `next` of the answer before."},
+        .args = {{"after", IM_RPC_USER, false, NULL, "Go on after this one: `next` of the answer before."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 200 unless told otherwise."}},
         .help = "Users and accounts, by id.",
         .usage = "[after=ID] [limit=N]",

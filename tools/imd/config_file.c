@@ -1,6 +1,7 @@
 #include "tools/imd/config_file.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,14 +15,17 @@
 #define LISTENERS_MAX  256
 #define PATH_MAX_SHOWN 128
 
+#define DROP_INS_MAX 256
+
 /* A key that was seen, and where: to find duplicates and to place what im_config_check() finds. */
 struct place {
     char path[PATH_MAX_SHOWN];
+    size_t file;
     yaml_mark_t mark;
 };
 
 struct im_config_places {
-    char *name; /* the file's */
+    struct im_strings files;
     struct place *v;
     size_t n;
 };
@@ -29,7 +33,7 @@ struct im_config_places {
 struct loader {
     yaml_parser_t parser;
     yaml_event_t event; /* the current one */
-    const char *name;
+    const char *name;   /* the current file's; the last of places.files */
     struct im_str text;
     struct im_config *config;
     struct im_out *errors;
@@ -204,7 +208,7 @@ static bool is_null(const yaml_event_t *e)
 
 /* Places. */
 
-static const struct place *find_place(const struct im_config_places *places, const char *path)
+static struct place *find_place(const struct im_config_places *places, const char *path)
 {
     for (size_t i = 0; i < places->n; i++)
         if (strcmp(places->v[i].path, path) == 0)
@@ -212,10 +216,16 @@ static const struct place *find_place(const struct im_config_places *places, con
     return NULL;
 }
 
-/* Notes the current event as the place of path. False (reported): it has one already. */
+/* Notes the current event as the place of path. False (reported): it has one already in this file. */
 static bool note_place(struct loader *l, const char *path)
 {
-    const struct place *earlier = find_place(&l->places, path);
+    struct place *earlier = find_place(&l->places, path);
+    size_t file = l->places.files.n - 1;
+    if (earlier && earlier->file != file) {
+        earlier->file = file;
+        earlier->mark = l->event.start_mark;
+        return true;
+    }
     if (earlier) {
         char problem[80];
         snprintf(problem, sizeof problem, "is given twice; first in line %zu", earlier->mark.line + 1);
@@ -225,24 +235,25 @@ static bool note_place(struct loader *l, const char *path)
     l->places.v = im_realloc(l->places.v, (l->places.n + 1) * sizeof *l->places.v);
     struct place *place = &l->places.v[l->places.n++];
     snprintf(place->path, sizeof place->path, "%s", path);
+    place->file = file;
     place->mark = l->event.start_mark;
     return true;
 }
 
-/* The place of the nearest thing around path that the file has. */
-static yaml_mark_t nearest_place(const struct im_config_places *places, const char *path)
+/* The place of the nearest thing around path that the files have; otherwise the beginning of the first. */
+static struct place nearest_place(const struct im_config_places *places, const char *path)
 {
     char around[PATH_MAX_SHOWN];
     snprintf(around, sizeof around, "%s", path);
     for (;;) {
         const struct place *place = find_place(places, around);
         if (place)
-            return place->mark;
+            return *place;
         size_t len = strlen(around);
         while (len > 0 && around[len] != '.' && around[len] != '[')
             len--;
         if (len == 0)
-            return (yaml_mark_t){0};
+            return (struct place){0};
         around[len] = '\0';
     }
 }
@@ -326,6 +337,7 @@ static void check_value(struct loader *l, const char *path, enum im_reason r, co
 
 static void read_strings(struct loader *l, const struct im_config_row *row, void *base, const char *path)
 {
+    im_config_unset(row, base, NULL); /* what an earlier file said */
     while (next(l) && l->event.type != YAML_SEQUENCE_END_EVENT) {
         struct im_error error;
         if (l->event.type == YAML_SCALAR_EVENT)
@@ -375,6 +387,8 @@ static void read_listeners(struct loader *l)
         wrong_kind(l, "listen", "a list");
         return;
     }
+    static const struct im_config none;
+    im_config_copy_listeners(l->config, &none); /* what an earlier file said */
     l->listed = true;
     for (size_t n = 0; next(l) && l->event.type != YAML_SEQUENCE_END_EVENT; n++)
         read_listener(l, n);
@@ -478,8 +492,9 @@ static void check_whole(struct loader *l)
     if (!l->listed)
         im_config_default_listeners(l->config);
     if (im_config_check(l->config, path, &error) != IM_OK) {
-        yaml_mark_t mark = nearest_place(&l->places, path);
-        report_at(l, &mark, path, error.detail);
+        struct place place = nearest_place(&l->places, path);
+        l->name = l->places.files.v[place.file];
+        report_at(l, &place.mark, path, error.detail);
     }
 }
 
@@ -496,8 +511,15 @@ static size_t first_bad_byte(struct im_str text)
     return i;
 }
 
-static void parse(struct loader *l)
+static void parse(struct loader *l, const char *name, struct im_str text)
 {
+    struct im_strings *files = &l->places.files;
+    files->v = im_realloc(files->v, (files->n + 1) * sizeof *files->v);
+    files->v[files->n++] = im_strndup(name, strlen(name));
+    if (text.len >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
+        text = (struct im_str){text.p + 3, text.len - 3};
+    l->name = files->v[files->n - 1];
+    l->text = text;
     if (!im_str_utf8(l->text)) {
         size_t line, column;
         locate(l->text, first_bad_byte(l->text), &line, &column);
@@ -510,55 +532,63 @@ static void parse(struct loader *l)
     read_document(l);
     yaml_event_delete(&l->event);
     yaml_parser_delete(&l->parser);
-    if (l->error_count == 0)
-        check_whole(l);
+    memset(&l->event, 0, sizeof l->event);
 }
 
-/* places may be NULL: not wanted. */
-static struct im_config *parse_placed(const char *name, struct im_str text, struct im_config_places **places,
-                                      struct im_out *errors)
+static void clear_places(struct im_config_places *places)
 {
-    if (text.len >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
-        text = (struct im_str){text.p + 3, text.len - 3};
-    struct loader l = {.name = name, .text = text, .errors = errors, .config = im_config_new()};
-    parse(&l);
-    if (l.error_count > IM_CONFIG_ERRORS_MAX)
-        im_out_printf(errors, "%s: more than %d problems; the rest is not shown\n", name, IM_CONFIG_ERRORS_MAX);
-    if (l.error_count > 0)
-        im_config_free(&l.config);
-    if (l.config && places) {
+    for (size_t i = 0; i < places->files.n; i++)
+        free(places->files.v[i]);
+    free(places->files.v);
+    free(places->v);
+}
+
+/* After the last file. places may be NULL: not wanted. */
+static struct im_config *finish(struct loader *l, struct im_config_places **places)
+{
+    if (l->error_count == 0)
+        check_whole(l);
+    if (l->error_count > IM_CONFIG_ERRORS_MAX)
+        im_out_printf(l->errors, "%s: more than %d problems; the rest is not shown\n", l->name, IM_CONFIG_ERRORS_MAX);
+    if (l->error_count > 0)
+        im_config_free(&l->config);
+    if (l->config && places) {
         *places = im_alloc(sizeof **places);
-        **places = l.places;
-        (*places)->name = im_strndup(name, strlen(name));
+        **places = l->places;
     } else {
-        free(l.places.v);
+        clear_places(&l->places);
     }
-    return l.config;
+    return l->config;
 }
 
 struct im_config *im_config_parse(const char *name, struct im_str text, struct im_out *errors)
 {
-    return parse_placed(name, text, NULL, errors);
+    struct loader l = {.errors = errors, .config = im_config_new()};
+    parse(&l, name, text);
+    return finish(&l, NULL);
 }
 
 void im_config_places_free(struct im_config_places **places)
 {
     if (!*places)
         return;
-    free((*places)->name);
-    free((*places)->v);
+    clear_places(*places);
     free(*places);
     *places = NULL;
+}
+
+const char *im_config_file(const struct im_config_places *places, size_t n)
+{
+    return places && n < places->files.n ? places->files.v[n] : NULL;
 }
 
 void im_config_report(const struct im_config_places *places, const char *key, const char *problem,
                       struct im_out *errors)
 {
-    im_out_safe(errors, im_str(places ? places->name : "built-in defaults"), false);
-    if (places) {
-        yaml_mark_t mark = nearest_place(places, key);
-        im_out_printf(errors, ":%zu:%zu", mark.line + 1, mark.column + 1);
-    }
+    struct place place = places ? nearest_place(places, key) : (struct place){0};
+    im_out_safe(errors, im_str(places ? places->files.v[place.file] : "built-in defaults"), false);
+    if (places)
+        im_out_printf(errors, ":%zu:%zu", place.mark.line + 1, place.mark.column + 1);
     put_problem(errors, key, problem);
 }
 
@@ -579,30 +609,86 @@ static ssize_t read_all(int fd, char *out, size_t cap)
     return (ssize_t)n;
 }
 
-static void file_error(struct im_out *errors, const char *path, const char *problem)
+static void file_error(struct loader *l, const char *path, const char *problem)
 {
-    im_out_safe(errors, im_str(path), false);
-    im_out_printf(errors, ": %s\n", problem);
+    l->error_count++;
+    im_out_safe(l->errors, im_str(path), false);
+    im_out_printf(l->errors, ": %s\n", problem);
+}
+
+static void load_file(struct loader *l, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        file_error(l, path, strerror(errno));
+        return;
+    }
+    char *text = im_alloc(IM_CONFIG_FILE_MAX + 1);
+    ssize_t n = read_all(fd, text, IM_CONFIG_FILE_MAX + 1);
+    if (n < 0)
+        file_error(l, path, strerror(errno));
+    else if (n > IM_CONFIG_FILE_MAX)
+        file_error(l, path, "larger than 1 MiB; this is no configuration");
+    else
+        parse(l, path, (struct im_str){text, (size_t)n});
+    free(text);
+    close(fd);
+}
+
+/* Drop-ins. What an editor or a package manager leaves behind (.imd.yaml.swp, a.yaml~, a.yaml.dpkg-old) is none. */
+
+static int is_drop_in(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return entry->d_name[0] != '.' && dot && strcmp(dot, ".yaml") == 0;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static char *joined(const char *path, const char *between, const char *name)
+{
+    size_t size = strlen(path) + strlen(between) + strlen(name) + 1;
+    char *whole = im_alloc(size);
+    snprintf(whole, size, "%s%s%s", path, between, name);
+    return whole;
+}
+
+static void load_drop_in(struct loader *l, const char *folder, const char *name)
+{
+    char *path = joined(folder, "/", name);
+    load_file(l, path);
+    free(path);
+}
+
+static void load_drop_ins(struct loader *l, const char *folder)
+{
+    struct dirent **entries;
+    int n = scandir(folder, &entries, is_drop_in, by_bytes);
+    if (n < 0 && errno != ENOENT)
+        file_error(l, folder, strerror(errno));
+    if (n > DROP_INS_MAX)
+        file_error(l, folder, "too many files");
+    for (int i = 0; i < n; i++) {
+        if (n <= DROP_INS_MAX && !l->stop)
+            load_drop_in(l, folder, entries[i]->d_name);
+        free(entries[i]);
+    }
+    if (n >= 0)
+        free(entries);
 }
 
 struct im_config *im_config_load(const char *path, struct im_config_places **places, struct im_out *errors)
 {
+    struct loader l = {.name = path, .errors = errors, .config = im_config_new()};
+    char *folder = joined(path, ".d", "");
     *places = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        file_error(errors, path, strerror(errno));
-        return NULL;
-    }
-    char *text = im_alloc(IM_CONFIG_FILE_MAX + 1);
-    ssize_t n = read_all(fd, text, IM_CONFIG_FILE_MAX + 1);
-    struct im_config *config = NULL;
-    if (n < 0)
-        file_error(errors, path, strerror(errno));
-    else if (n > IM_CONFIG_FILE_MAX)
-        file_error(errors, path, "larger than 1 MiB; this is no configuration");
-    else
-        config = parse_placed(path, (struct im_str){text, (size_t)n}, places, errors);
-    free(text);
-    close(fd);
+    load_file(&l, path);
+    if (!l.stop)
+        load_drop_ins(&l, folder);
+    struct im_config *config = finish(&l, places);
+    free(folder);
     return config;
 }

@@ -24,6 +24,7 @@
 #include "transports/gate.h"
 #include "transports/listener.h"
 #include "transports/loop.h"
+#include "transports/passed.h"
 
 /* Longest wait, once everything is closed, for what the store still has to answer. */
 #define STORE_PATIENCE_MS 10000
@@ -213,6 +214,7 @@ static enum im_reason make_core(struct imd *imd, struct im_error *error)
         .counters = &imd->counters,
         .log = imd->log,
         .gate = im_gate_new(options.hash_key),
+        .passed = imd->passed,
         .turn = on_turn,
     };
     imd_clock(imd);
@@ -240,7 +242,20 @@ static void start_service(struct imd *imd, struct imd_service *service, uint64_t
         .counters = &service->counters,
         .log = imd->log,
         .gate = im_gate_new(no_key),
+        .passed = imd->passed,
     };
+}
+
+/* The configuration's address told nothing of a socket that was passed by name. */
+static enum im_reason check_open(const struct imd *imd, const struct imd_listener *l, struct im_error *error)
+{
+    const struct im_config *config = imd->config;
+    if (!im_listener_is_passed(l->listener) || l->transport == &im_transport_unix)
+        return IM_OK;
+    if (config->auth_mode != IM_AUTH_OPEN || config->public_open || im_listener_is_loopback(l->listener))
+        return IM_OK;
+    return im_fail(error, IM_CONFIG, "%s is not loopback and auth.mode is open; set public_open: true if that is meant",
+                   im_listener_address(l->listener));
 }
 
 static enum im_reason listen_clients(struct imd *imd, struct im_error *error)
@@ -259,8 +274,20 @@ static enum im_reason listen_clients(struct imd *imd, struct im_error *error)
         if (r != IM_OK)
             return im_fail(error, r, "cannot listen (%s): %.200s", l->transport->name, why.detail);
         imd->listener_count++;
+        if ((r = check_open(imd, l, error)) != IM_OK)
+            return r;
     }
     return IM_OK;
+}
+
+/* Nobody would ever answer those who connect there. */
+static void drop_passed(struct imd *imd)
+{
+    const char *name = im_passed_left(imd->passed);
+    if (name)
+        IM_LOG(imd->log, IM_LOG_WARN, "imd", "a socket that was passed is not used", IM_KS("name", name));
+    im_passed_free(&imd->passed);
+    imd->env.passed = imd->admin_service.env.passed = imd->metrics_service.env.passed = NULL;
 }
 
 static enum im_reason listen_metrics(struct imd *imd, struct im_error *error)
@@ -285,6 +312,7 @@ static enum im_reason start(struct imd *imd, struct im_error *error)
         r = listen_metrics(imd, error);
     if (r == IM_OK)
         r = listen_clients(imd, error);
+    drop_passed(imd);
     return r;
 }
 
@@ -317,7 +345,7 @@ void imd_shutdown(struct imd *imd, const char *why)
     uint64_t ms = imd->config->shutdown_ms;
     struct timeval deadline = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
     IM_LOG(imd->log, IM_LOG_INFO, "imd", "shutting down", IM_KS("why", why), IM_KN("deadline_ms", (int64_t)ms));
-    imd_notify("STOPPING=1");
+    imd_notify("STOPPING=1\nSTATUS=Stopping: %s", why);
     set_state(imd, IMD_DRAINING);
     close_client_listeners(imd);
     imd_clock(imd);
@@ -520,8 +548,8 @@ static void tell_ready(struct imd *imd)
            IM_KS("config", imd->config_path ? imd->config_path : "built-in defaults"),
            IM_KS("store", im_store_rows[config->store_kind].name), IM_KS("epoch", imd->store->epoch),
            IM_KV("listen", ((struct im_str){im_out_data(&listeners), listeners.len})));
+    imd_notify("READY=1\nSTATUS=Listening: %.*s", (int)listeners.len, im_out_data(&listeners));
     im_out_clear(&listeners);
-    imd_notify("READY=1");
 }
 
 int imd_exit_code(enum im_reason reason)
@@ -547,7 +575,7 @@ static void tell_failure(struct imd *imd, const struct im_error *error)
 {
     IM_LOG(imd->log, IM_LOG_ERROR, "imd", "cannot start", IM_KS("reason", im_reason_name(error->reason)),
            IM_KS("problem", error->detail));
-    if (imd->log && !imd->config->log_file)
+    if (imd->log && !im_log_path(imd->config))
         return;
     struct im_out safe = {0};
     im_out_safe(&safe, im_str(error->detail), false);
@@ -561,8 +589,7 @@ static enum im_reason prepare(struct imd *imd, struct im_error *error)
     bool made = false;
     enum im_reason r = enter_data_dir(config, &made, error);
     if (r == IM_OK)
-        r = im_log_file_open(&imd->log_file, config->log_file, (enum im_log_format)config->log_format,
-                             (enum im_log_level)config->log_level, error);
+        r = im_log_file_open(&imd->log_file, config, error);
     imd->log = im_log_file_log(imd->log_file);
     if (made)
         IM_LOG(imd->log, IM_LOG_INFO, "imd", "data directory made", IM_KS("path", config->data_dir));
@@ -571,13 +598,15 @@ static enum im_reason prepare(struct imd *imd, struct im_error *error)
     raise_descriptors(imd);
     if (r == IM_OK)
         r = open_store(imd, error);
+    if (r == IM_OK)
+        r = imd_passed_sockets(&imd->passed, error);
     return r == IM_OK ? make_core(imd, error) : r;
 }
 
-int imd_run(struct im_config *config, const char *config_path)
+int imd_run(struct im_config *config, struct im_config_places *places, const char *config_path)
 {
     struct im_error error = {0};
-    struct imd imd = {.config = config, .config_path = config_path, .wake_fd = -1};
+    struct imd imd = {.config = config, .places = places, .config_path = config_path, .wake_fd = -1};
     imd.started_mono_ms = im_loop_now_ms();
     imd.started_wall_ms = im_log_wall_ms();
     enum im_reason r = prepare(&imd, &error);
@@ -595,6 +624,8 @@ int imd_run(struct im_config *config, const char *config_path)
     stop(&imd);
     IM_LOG(imd.log, IM_LOG_INFO, "imd", "stopped", IM_KN("status", imd.exit_code));
     im_log_file_close(&imd.log_file);
+    im_passed_free(&imd.passed);
     im_config_free(&imd.config);
+    im_config_places_free(&imd.places);
     return imd.exit_code;
 }

@@ -4,6 +4,7 @@
 #include "core/bytes.h"
 #include "core/core.h"
 #include "core/jwt.h"
+#include "tools/imd/config_file.h"
 #include "tools/imd/hasher.h"
 #include "tools/imd/log.h"
 #include "tools/imd/unix_users.h"
@@ -44,6 +45,7 @@ struct imd {
     int exit_code;
     const char *config_path; /* absolute; NULL: there is none, built-in defaults */
     struct im_config *config;
+    struct im_config_places *places; /* the files it came from; NULL: none */
     struct im_log_file *log_file;
     struct im_log *log;
 
@@ -54,6 +56,7 @@ struct imd {
     struct im_keys keys;
     struct imd_unix_users unix_users;
     struct im_core *core;
+    struct im_passed *passed;    /* while starting: sockets of the service manager */
     struct im_transport_env env; /* the clients' */
     struct imd_listener *listeners;
     size_t listener_count;
@@ -80,8 +83,8 @@ struct imd {
     size_t stats_wait_count;
 };
 
-/* Runs until told to stop. config becomes the server's. Returns the exit status. */
-int imd_run(struct im_config *config, const char *config_path);
+/* Runs until told to stop. config and places become the server's. Returns the exit status. */
+int imd_run(struct im_config *config, struct im_config_places *places, const char *config_path);
 /* Keeps HUP and USR1, which would end the process, for later: imd_run() takes them once it is ready. */
 void imd_hold_signals(void);
 int imd_exit_code(enum im_reason);

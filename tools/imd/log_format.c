@@ -107,6 +107,36 @@ static void put_json_fields(struct im_out *out, const struct im_kv *fields)
     }
 }
 
+/* The journal's names are of upper-case letters; ours begin with IMD_ so that they are never taken for its own. */
+static void put_journal_field(struct im_out *out, const struct im_kv *field)
+{
+    bool cut = false;
+    im_out_str(out, "\nIMD_");
+    for (const char *p = field->key; *p; p++)
+        im_out_char(out, *p >= 'a' && *p <= 'z' ? *p & ~0x20 : *p);
+    im_out_char(out, '=');
+    if (field->is_num)
+        im_out_i64(out, field->num);
+    else
+        im_out_safe(out, bounded(field->str, &cut), false);
+    if (cut)
+        im_out_str(out, "…");
+}
+
+static void put_journal(struct im_out *out, enum im_log_level level, const char *subsystem, const char *event,
+                        const struct im_kv *fields)
+{
+    static const char priorities[] = {'3', '4', '6', '7'}; /* syslog(3) */
+    im_out_printf(out, "MESSAGE=%s: ", subsystem);
+    im_out_safe(out, im_str(event), false);
+    put_fields(out, fields);
+    im_out_printf(out, "\nPRIORITY=%c\nSYSLOG_IDENTIFIER=imd", priorities[level]);
+    put_journal_field(out, &IM_KS("subsystem", subsystem));
+    put_journal_field(out, &IM_KS("event", event));
+    for (; fields->key; fields++)
+        put_journal_field(out, fields);
+}
+
 void im_log_format(struct im_out *out, enum im_log_format format, int64_t wall_ms, enum im_log_level level,
                    const char *subsystem, const char *event, const struct im_kv *fields)
 {
@@ -133,6 +163,9 @@ void im_log_format(struct im_out *out, enum im_log_format format, int64_t wall_m
         put_json(out, im_str(event));
         put_json_fields(out, fields);
         im_out_char(out, '}');
+        break;
+    case IM_LOG_JOURNALD:
+        put_journal(out, level, subsystem, event, fields);
         break;
     }
     im_out_char(out, '\n');

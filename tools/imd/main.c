@@ -24,7 +24,7 @@ struct options {
 
 static const char usage[] =
     "Usage: imd [-c FILE]              run the server, in the foreground\n"
-    "       imd -t [-c FILE]           test the configuration\n"
+    "       imd -t [-c FILE]           test the configuration, and name its files\n"
     "       imd -T [-c FILE]           show it as it would take effect, defaults included\n"
     "       imd --print-default-config\n"
     "       imd --version | --help\n"
@@ -38,6 +38,7 @@ static bool parse_options(int argc, char **argv, struct options *options)
     static const struct option longs[] = {
         {"config", required_argument, NULL, 'c'},
         {"test", no_argument, NULL, 't'},
+        {"check", no_argument, NULL, 't'},
         {"show", no_argument, NULL, 'T'},
         {"print-default-config", no_argument, NULL, 'p'},
         {"version", no_argument, NULL, 'V'},
@@ -87,14 +88,14 @@ static char *find_config(const struct options *options)
 }
 
 /* NULL, and *status, when it will not do. To be shown it only needs to be read. */
-static struct im_config *load(const char *path, enum action action, int *status)
+static struct im_config *load(const char *path, enum action action, struct im_config_places **places, int *status)
 {
     struct im_out errors = {0};
-    struct im_config_places *places = NULL;
     struct im_config *config;
     enum im_reason r = IM_OK;
+    *places = NULL;
     if (path) {
-        config = im_config_load(path, &places, &errors);
+        config = im_config_load(path, places, &errors);
     } else {
         config = im_config_new();
         im_config_default_listeners(config);
@@ -102,20 +103,29 @@ static struct im_config *load(const char *path, enum action action, int *status)
     if (!config)
         r = IM_CONFIG;
     else if (action != SHOW)
-        r = imd_outside_check(config, places, false, &errors);
+        r = imd_outside_check(config, *places, false, &errors);
     if (r != IM_OK)
         im_config_free(&config);
     *status = imd_exit_code(r);
     fwrite(im_out_data(&errors), 1, errors.len, stderr);
     im_out_clear(&errors);
-    im_config_places_free(&places);
     return config;
 }
 
-static int test(const char *path)
+static int test(const char *path, const struct im_config_places *places)
 {
-    printf("%s: the configuration is good\n", path ? path : "built-in defaults");
-    return EX_OK;
+    struct im_out out = {0};
+    const char *file;
+    im_out_safe(&out, im_str(path ? path : "built-in defaults"), false);
+    im_out_str(&out, ": the configuration is good\n");
+    for (size_t i = 1; (file = im_config_file(places, i)); i++) {
+        im_out_str(&out, "  with ");
+        im_out_safe(&out, im_str(file), false);
+        im_out_char(&out, '\n');
+    }
+    int status = print(&out);
+    im_out_clear(&out);
+    return status;
 }
 
 static int show(const struct im_config *config)
@@ -140,14 +150,17 @@ static int with_config(const struct options *options)
 {
     char *path = find_config(options);
     int status;
+    struct im_config_places *places;
     /* Errors name the file as it was given; the running server names it in full. */
-    struct im_config *config = load(options->path ? options->path : path, options->action, &status);
-    if (config && options->action == RUN)
-        status = imd_run(config, path);
-    else if (config)
-        status = options->action == TEST ? test(path) : show(config);
-    if (options->action != RUN)
+    struct im_config *config = load(options->path ? options->path : path, options->action, &places, &status);
+    if (config && options->action == RUN) {
+        status = imd_run(config, places, path);
+    } else {
+        if (config)
+            status = options->action == TEST ? test(path, places) : show(config);
         im_config_free(&config);
+        im_config_places_free(&places);
+    }
     free(path);
     return status;
 }

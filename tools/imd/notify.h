@@ -3,8 +3,14 @@
 
 #include <stdint.h>
 
-/* Tells the service manager, if there is one: "READY=1", "STOPPING=1". */
-void imd_notify(const char *state);
+#include "core/reason.h"
+
+struct im_passed;
+
+/* Tells the service manager, if there is one, in the words of sd_notify(3). */
+void imd_notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The sockets it opened for us; NULL: none. */
+enum im_reason imd_passed_sockets(struct im_passed **, struct im_error *);
 /* How often it wants to hear "WATCHDOG=1", with time to spare; 0: never. */
 uint64_t imd_watchdog_us(void);
 

@@ -10,6 +10,7 @@
 
 #include "core/mem.h"
 #include "tools/imd/keys.h"
+#include "tools/imd/log.h"
 #include "tools/imd/unix_users.h"
 #include "transports/tls.h"
 
@@ -67,9 +68,11 @@ static void check_data_dir(struct check *c)
 static void check_log_file(struct check *c)
 {
     char problem[200];
-    char *path = c->config->log_file ? resolve(c, c->config->log_file) : NULL;
-    if (path && access(path, W_OK) != 0 && (errno != ENOENT || !may_make(path))) {
-        snprintf(problem, sizeof problem, "%.120s: %s", c->config->log_file, strerror(errno));
+    const char *named = im_log_path(c->config);
+    bool journal = c->config->log_format == IM_LOG_JOURNALD;
+    char *path = named ? resolve(c, named) : NULL;
+    if (path && access(path, W_OK) != 0 && (journal || errno != ENOENT || !may_make(path))) {
+        snprintf(problem, sizeof problem, "%.120s: %s", named, strerror(errno));
         found(c, IM_SYSTEM, "log.file", problem);
     }
     free(path);

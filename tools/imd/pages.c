@@ -20,24 +20,33 @@ static void serve_health(void *arg, const struct im_http_request *request, struc
     response->cache = "no-store";
 }
 
-/* /metrics: the text exposition format, version 0.0.4. Everything is counted now; nothing is kept for it. */
+/* /metrics: the text exposition format, version 0.0.4, or OpenMetrics 1.0. Everything is counted now; nothing is kept
+ * for it. */
 
-static void put_head(struct im_out *out, const char *name, const char *type, const char *help)
+struct exposition {
+    struct im_out out;
+    bool open; /* OpenMetrics: what a counter is called in full, only its samples are */
+};
+
+static void put_head(struct exposition *e, const char *name, const char *type, const char *help)
 {
-    im_out_printf(out, "# HELP imd_%s %s\n# TYPE imd_%s %s\n", name, help, name, type);
+    int len = (int)strlen(name);
+    if (e->open && strcmp(type, "counter") == 0)
+        len -= (int)strlen("_total");
+    im_out_printf(&e->out, "# HELP imd_%.*s %s\n# TYPE imd_%.*s %s\n", len, name, help, len, name, type);
 }
 
-static void put_one(struct im_out *out, const char *name, const char *type, const char *help, uint64_t value)
+static void put_one(struct exposition *e, const char *name, const char *type, const char *help, uint64_t value)
 {
-    put_head(out, name, type, help);
-    im_out_printf(out, "imd_%s %" PRIu64 "\n", name, value);
+    put_head(e, name, type, help);
+    im_out_printf(&e->out, "imd_%s %" PRIu64 "\n", name, value);
 }
 
-static void put_reasons(struct im_out *out, const char *name, const char *help, const uint64_t *counts)
+static void put_reasons(struct exposition *e, const char *name, const char *help, const uint64_t *counts)
 {
-    put_head(out, name, "counter", help);
+    put_head(e, name, "counter", help);
     for (enum im_reason r = 0; r < IM_REASON_COUNT; r++)
-        im_out_printf(out, "imd_%s{reason=\"%s\"} %" PRIu64 "\n", name, im_reason_name(r), counts[r]);
+        im_out_printf(&e->out, "imd_%s{reason=\"%s\"} %" PRIu64 "\n", name, im_reason_name(r), counts[r]);
 }
 
 static bool count_session(void *arg, const struct im_session_view *view)
@@ -63,24 +72,24 @@ void imd_count_sessions(const struct imd *imd, uint64_t counts[IMD_TRANSPORTS_MA
     im_core_sessions(imd->core, count_session, counts);
 }
 
-static void put_gauges(struct im_out *out, const struct imd *imd)
+static void put_gauges(struct exposition *e, const struct imd *imd)
 {
     struct im_online online;
     uint64_t sessions[IMD_TRANSPORTS_MAX];
     im_core_online(imd->core, &online);
     imd_count_sessions(imd, sessions);
-    put_one(out, "users_online", "gauge", "Users with at least one session.", online.users);
-    put_head(out, "sessions", "gauge", "Sessions that are logged in.");
+    put_one(e, "users_online", "gauge", "Users with at least one session.", online.users);
+    put_head(e, "sessions", "gauge", "Sessions that are logged in.");
     for (size_t i = 0; im_transports[i]; i++)
-        im_out_printf(out, "imd_sessions{transport=\"%s\"} %" PRIu64 "\n", im_transports[i]->name, sessions[i]);
-    put_one(out, "connections", "gauge", "Client connections, logged in or not.", im_gate_count(imd->env.gate));
-    put_one(out, "ready", "gauge", "1 while clients are served.", imd->state == IMD_RUNNING && !imd_store_failed(imd));
-    put_one(out, "store_full", "gauge", "1 while the disk has no room for what is sent.", imd_store_full(imd));
-    put_one(out, "store_failed", "gauge", "1 once the store has failed for good.", imd_store_failed(imd));
-    put_one(out, "store_events", "gauge", "Events in the log, as of the scrape before.", imd->stats.events);
-    put_one(out, "store_conversations", "gauge", "Conversations in the store.", imd->stats.conversations);
-    put_one(out, "store_bytes", "gauge", "Bytes of the store on disk.", imd->stats.bytes);
-    put_one(out, "start_time_seconds", "gauge", "When the server started, since 1970.",
+        im_out_printf(&e->out, "imd_sessions{transport=\"%s\"} %" PRIu64 "\n", im_transports[i]->name, sessions[i]);
+    put_one(e, "connections", "gauge", "Client connections, logged in or not.", im_gate_count(imd->env.gate));
+    put_one(e, "ready", "gauge", "1 while clients are served.", imd->state == IMD_RUNNING && !imd_store_failed(imd));
+    put_one(e, "store_full", "gauge", "1 while the disk has no room for what is sent.", imd_store_full(imd));
+    put_one(e, "store_failed", "gauge", "1 once the store has failed for good.", imd_store_failed(imd));
+    put_one(e, "store_events", "gauge", "Events in the log, as of the scrape before.", imd->stats.events);
+    put_one(e, "store_conversations", "gauge", "Conversations in the store.", imd->stats.conversations);
+    put_one(e, "store_bytes", "gauge", "Bytes of the store on disk.", imd->stats.bytes);
+    put_one(e, "start_time_seconds", "gauge", "When the server started, since 1970.",
             (uint64_t)imd->started_wall_ms / 1000);
 }
 
@@ -89,24 +98,40 @@ static void stats_refreshed(void *arg, const struct im_store_stats *stats)
     (void)arg, (void)stats;
 }
 
+static const char text_type[] = "text/plain; version=0.0.4; charset=utf-8";
+static const char open_type[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/* Who names OpenMetrics at all can read it. */
+static bool wants_open(struct im_str accept)
+{
+    const char *semicolon = strchr(open_type, ';');
+    return accept.p && memmem(accept.p, accept.len, open_type, (size_t)(semicolon - open_type));
+}
+
+static void put_metrics(struct exposition *e, const struct imd *imd)
+{
+    put_head(e, "build_info", "gauge", "Always 1; the version is a label.");
+    im_out_printf(&e->out, "imd_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
+    put_gauges(e, imd);
+    for (enum im_counter c = 0; c < IM_COUNTER_COUNT; c++)
+        put_one(e, im_counter_info(c)->name, "counter", im_counter_info(c)->help, imd->counters.n[c]);
+    put_reasons(e, "refused_total", "Requests and connections refused, by reason.", imd->counters.refused);
+    put_reasons(e, "closed_total", "Connections ended, by reason.", imd->counters.closed);
+    put_one(e, "admin_requests_total", "counter", "Requests on the admin sockets.", imd->admin_requests);
+    put_one(e, "admin_refused_total", "counter", "Connections to the admin sockets refused.", imd->admin_refused);
+    if (e->open)
+        im_out_str(&e->out, "# EOF\n");
+}
+
 static void serve_metrics(void *arg, const struct im_http_request *request, struct im_http_response *response)
 {
     struct imd *imd = arg;
-    struct im_out out = {0};
-    (void)request;
+    struct exposition e = {.open = wants_open(request->accept)};
     if (!imd->stats_pending)
         imd_stats_ask(imd, stats_refreshed, NULL);
-    put_head(&out, "build_info", "gauge", "Always 1; the version is a label.");
-    im_out_printf(&out, "imd_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
-    put_gauges(&out, imd);
-    for (enum im_counter c = 0; c < IM_COUNTER_COUNT; c++)
-        put_one(&out, im_counter_info(c)->name, "counter", im_counter_info(c)->help, imd->counters.n[c]);
-    put_reasons(&out, "refused_total", "Requests and connections refused, by reason.", imd->counters.refused);
-    put_reasons(&out, "closed_total", "Connections ended, by reason.", imd->counters.closed);
-    put_one(&out, "admin_requests_total", "counter", "Requests on the admin sockets.", imd->admin_requests);
-    put_one(&out, "admin_refused_total", "counter", "Connections to the admin sockets refused.", imd->admin_refused);
-    response->type = "text/plain; version=0.0.4; charset=utf-8";
-    response->made = im_out_take(&out);
+    put_metrics(&e, imd);
+    response->type = e.open ? open_type : text_type;
+    response->made = im_out_take(&e.out);
     response->cache = "no-store";
 }
 

@@ -1,10 +1,13 @@
+#include <inttypes.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/mem.h"
 #include "tools/imd/admin.h"
 #include "tools/imd/config_file.h"
 #include "tools/imd/daemon.h"
 #include "tools/imd/hooks.h"
+#include "tools/imd/notify.h"
 #include "tools/imd/outside.h"
 
 /* Everything that can fail happens before anything changes: reading, then the certificates, then the log file. */
@@ -20,19 +23,17 @@ static void add_problem(struct imd_reload *reload, const char *problem)
     im_out_char(&reload->problems, '\n');
 }
 
-static struct im_config *read_config(struct imd *imd, struct imd_reload *reload)
+static struct im_config *read_config(struct imd *imd, struct im_config_places **places, struct imd_reload *reload)
 {
-    struct im_config_places *places = NULL;
     struct im_config *config;
     if (imd->config_path) {
-        config = im_config_load(imd->config_path, &places, &reload->problems);
+        config = im_config_load(imd->config_path, places, &reload->problems);
     } else {
         config = im_config_new();
         im_config_default_listeners(config);
     }
-    if (config && imd_outside_check(config, places, true, &reload->problems) != IM_OK)
+    if (config && imd_outside_check(config, *places, true, &reload->problems) != IM_OK)
         im_config_free(&config);
-    im_config_places_free(&places);
     return config;
 }
 
@@ -75,8 +76,7 @@ static bool apply_outside(struct imd *imd, const struct im_config *config, struc
             all[count++] = imd->listeners[i].listener;
     enum im_reason r = im_listeners_load_tls(all, count, &error);
     if (r == IM_OK)
-        r = im_log_file_configure(imd->log_file, config->log_file, (enum im_log_format)config->log_format,
-                                  (enum im_log_level)config->log_level, &error);
+        r = im_log_file_configure(imd->log_file, config, &error);
     if (r == IM_OK)
         im_listeners_commit_tls(all, count);
     else
@@ -85,10 +85,13 @@ static bool apply_outside(struct imd *imd, const struct im_config *config, struc
     return r == IM_OK;
 }
 
-static void adopt(struct imd *imd, struct im_config *config)
+static void adopt(struct imd *imd, struct im_config *config, struct im_config_places **places)
 {
     struct im_config *old = imd->config;
+    struct im_config_places *old_places = imd->places;
     imd->config = config;
+    imd->places = *places;
+    *places = old_places;
     imd->env.config = config;
     im_core_configure(imd->core, config);
     imd_hasher_configure(imd->hasher, config);
@@ -111,16 +114,26 @@ static void log_lines(struct im_log *log, enum im_log_level level, const char *e
     }
 }
 
+/* The service manager wants to know when it began, to tell this from an older "ready". */
+static void tell_reloading(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    imd_notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+}
+
 bool imd_reload(struct imd *imd, struct imd_reload *reload)
 {
-    struct im_config *config = read_config(imd, reload);
+    tell_reloading();
+    struct im_config_places *places = NULL;
+    struct im_config *config = read_config(imd, &places, reload);
     bool ok = config != NULL;
     if (ok) {
         merge(imd->config, config, reload);
         ok = check(config, reload) && apply_outside(imd, config, reload);
     }
     if (ok) {
-        adopt(imd, config);
+        adopt(imd, config, &places);
         log_lines(imd->log, IM_LOG_INFO, "changed", "key", &reload->changed);
         log_lines(imd->log, IM_LOG_WARN, "needs a restart", "key", &reload->restart);
         IM_LOG(imd->log, IM_LOG_INFO, "reload", "done");
@@ -129,6 +142,8 @@ bool imd_reload(struct imd *imd, struct imd_reload *reload)
         log_lines(imd->log, IM_LOG_ERROR, "refused", "problem", &reload->problems);
         IM_LOG(imd->log, IM_LOG_ERROR, "reload", "the old configuration stays");
     }
+    im_config_places_free(&places);
+    imd_notify("READY=1");
     return ok;
 }
 

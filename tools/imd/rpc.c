@@ -112,9 +112,9 @@ static bool is_choice(const char *choices, struct im_str value)
 static bool check_arg(const struct im_rpc_arg *arg, const json_t *value, char problem[200])
 {
     struct im_str text = {json_string_value(value), json_string_length(value)};
-    if (arg->type == IM_RPC_UINT && !(json_is_integer(value) && json_integer_value(value) >= 0))
+    if (im_rpc_is_number(arg->type) && !(json_is_integer(value) && json_integer_value(value) >= 0))
         snprintf(problem, 200, "%s must be a whole number", arg->name);
-    else if (arg->type != IM_RPC_UINT && !json_is_string(value))
+    else if (!im_rpc_is_number(arg->type) && !json_is_string(value))
         snprintf(problem, 200, "%s must be a string", arg->name);
     else if (arg->choices && !is_choice(arg->choices, text))
         snprintf(problem, 200, "%s must be one of %s, not \"%.60s\"", arg->name, arg->choices, text.p);

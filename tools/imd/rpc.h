@@ -10,8 +10,25 @@
  * position; batches are not accepted. This part does no I/O. */
 
 enum im_rpc_access { IM_RPC_READ, IM_RPC_WRITE };
-/* SECRET: a string that imctl asks for; never a word on its command line. */
-enum im_rpc_type { IM_RPC_STRING, IM_RPC_UINT, IM_RPC_SECRET };
+/* SECRET: a string that imctl asks for; never a word on its command line. From USER on: what the argument names, so
+ * that a shell can offer what there is; a string, or for SESSION a number. */
+enum im_rpc_type {
+    IM_RPC_STRING,
+    IM_RPC_UINT,
+    IM_RPC_SECRET,
+    IM_RPC_USER,
+    IM_RPC_ONLINE,  /* a user with a session */
+    IM_RPC_SESSION, /* its number */
+    IM_RPC_WHO,     /* a user with a session, or a session's number */
+    IM_RPC_GROUP,
+    IM_RPC_TARGET, /* a user or a group */
+    IM_RPC_REPORT,
+    IM_RPC_TOKEN,
+    IM_RPC_INVITE,
+    IM_RPC_HOOK,
+    IM_RPC_COMMAND,
+};
+bool im_rpc_is_number(enum im_rpc_type);
 
 #define IM_RPC_ARGS_MAX 8
 

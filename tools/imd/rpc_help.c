@@ -5,13 +5,36 @@
 #define USAGE_WIDTH 26
 #define LINE_WIDTH  78
 
+/* What JSON calls it, and which commands list what there is: "METHOD KEY COLUMN", the columns of the objects in
+ * result.KEY, several with '|'. */
+static const struct {
+    const char *type, *from;
+} types[] = {
+    [IM_RPC_STRING] = {"string", NULL},
+    [IM_RPC_UINT] = {"uint", NULL},
+    [IM_RPC_SECRET] = {"secret", NULL},
+    [IM_RPC_USER] = {"string", "user.list users user|sessions sessions user"},
+    [IM_RPC_ONLINE] = {"string", "sessions sessions user"},
+    [IM_RPC_SESSION] = {"uint", "sessions sessions id"},
+    [IM_RPC_WHO] = {"string", "sessions sessions user|sessions sessions id"},
+    [IM_RPC_GROUP] = {"string", "group.list groups group"},
+    [IM_RPC_TARGET] = {"string", "user.list users user|group.list groups group"},
+    [IM_RPC_REPORT] = {"string", "report.list reports ticket"},
+    [IM_RPC_TOKEN] = {"string", "token.list tokens id"},
+    [IM_RPC_INVITE] = {"string", "invite.list invites id"},
+    [IM_RPC_HOOK] = {"string", "hook.list hooks name"},
+    [IM_RPC_COMMAND] = {"string", "commands commands name"},
+};
+
+bool im_rpc_is_number(enum im_rpc_type type)
+{
+    return type == IM_RPC_UINT || type == IM_RPC_SESSION;
+}
+
 static json_t *describe_arg(const struct im_rpc_arg *arg)
 {
-    return json_pack("{s:s, s:s, s:b, s:s*, s:s}", "name", arg->name, "type",
-                     arg->type == IM_RPC_UINT     ? "uint"
-                     : arg->type == IM_RPC_SECRET ? "secret"
-                                                  : "string",
-                     "required", (int)arg->required, "choices", arg->choices, "help", arg->help);
+    return json_pack("{s:s, s:s, s:b, s:s*, s:s*, s:s}", "name", arg->name, "type", types[arg->type].type, "required",
+                     (int)arg->required, "choices", arg->choices, "from", types[arg->type].from, "help", arg->help);
 }
 
 static json_t *describe_command(const struct im_rpc_command *command)
