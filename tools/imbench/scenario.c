@@ -1,309 +1,348 @@
+#include "tools/imbench/scenario.h"
+
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <sysexits.h>
 
-#include "core/mem.h"
-#include "tools/imbench/bench.h"
+#include "tools/imbench/run.h"
 
-/* The scenarios. Every message carries its sender's count, so that a lost, repeated or misplaced one is noticed. */
+enum { PAGE = 50, ACK_EVERY = 16 };
 
-#define STAMPS 4096 /* of a sender's messages under way; the window is smaller */
+/* pingpong, pairs: each answers every message at once. */
 
-struct player {
-    struct conn conn;
-    struct stage *stage;
-    struct player *peer; /* pairs */
-    char name[24], to[24];
-    bool in;                 /* logged in, and in the group */
-    unsigned asked;          /* steps of getting in */
-    uint64_t sent, expected; /* counts of what was sent, and of the next to come */
-    uint64_t stamps[STAMPS];
+static void send_window(struct client *c)
+{
+    for (unsigned i = 0; i < c->run->options->window && run_may_send(c->run); i++)
+        client_send(c, c->run->net.now);
+}
+
+static void begin_pairs(struct run *r)
+{
+    for (unsigned i = 0; i < r->count; i += 2)
+        send_window(&r->clients[i]);
+}
+
+static void pair_got(struct client *c, const struct text *text)
+{
+    run_done(c->run, text->stamp);
+    if (run_may_send(c->run))
+        client_send(c, c->run->net.now);
+}
+
+/* rate: messages leave when they are due, whether or not earlier ones have come, and are timed from when they were due.
+ */
+
+static uint64_t send_due(struct run *r, uint64_t now, struct client *(*pick)(struct run *, uint64_t turn))
+{
+    for (;;) {
+        uint64_t due = r->due_start + (uint64_t)((double)r->turn * 1e9 / r->options->rate);
+        if (due > now || !run_may_send(r))
+            return due > now ? due : UINT64_MAX;
+        client_send(pick(r, r->turn++), due);
+    }
+}
+
+static struct client *pick_any(struct run *r, uint64_t n)
+{
+    return &r->clients[n % r->count];
+}
+
+static uint64_t rate_tick(struct run *r, uint64_t now)
+{
+    return send_due(r, now, pick_any);
+}
+
+static void rate_got(struct client *c, const struct text *text)
+{
+    run_done(c->run, text->stamp);
+}
+
+/* fanout: the first one writes, and when all the others have it, the next one follows. */
+
+static void fan_out(struct run *r)
+{
+    uint64_t before = r->sent;
+    send_window(&r->clients[0]);
+    r->waiting = (r->sent - before) * (r->count - 1);
+}
+
+static void fan_got(struct client *c, const struct text *text)
+{
+    run_done(c->run, text->stamp);
+    if (--c->run->waiting == 0)
+        fan_out(c->run);
+}
+
+/* durable: one writes, with so many messages not yet acknowledged, and the other reads. */
+
+static void durable_answered(struct client *c, uint64_t sent_ns)
+{
+    run_done(c->run, sent_ns);
+    if (run_may_send(c->run))
+        client_send(c, c->run->net.now);
+}
+
+static void durable_got(struct client *c, const struct text *text)
+{
+    (void)text;
+    if (++c->waiting % ACK_EVERY == 0)
+        client_ack(c);
+}
+
+/* storm: the readers leave; the writers write; the readers come back, all at once, and get what waits for them; and so
+ * on. */
+
+static void storm_leave(struct run *r)
+{
+    r->waiting = r->count / 2;
+    for (unsigned i = 1; i < r->count; i += 2)
+        client_leave(&r->clients[i]);
+}
+
+static void storm_left(struct client *c)
+{
+    struct run *r = c->run;
+    if (--r->waiting > 0)
+        return;
+    r->waiting = (uint64_t)r->options->window * r->count / 2;
+    begin_pairs(r);
+}
+
+static void storm_return(struct run *r)
+{
+    r->waiting = r->count / 2;
+    for (unsigned i = 1; i < r->count; i += 2) {
+        struct client *c = &r->clients[i];
+        c->waiting = r->options->window;
+        c->began = now_ns();
+        run_enter(c);
+    }
+}
+
+/* The server knows that the reader is away, and keeps the message. */
+static void storm_answered(struct client *c, uint64_t sent_ns)
+{
+    (void)sent_ns;
+    if (--c->run->waiting == 0)
+        storm_return(c->run);
+}
+
+static void storm_got(struct client *c, const struct text *text)
+{
+    struct run *r = c->run;
+    (void)text;
+    if (--c->waiting > 0)
+        return;
+    client_ack(c);
+    run_done(r, c->began);
+    if (--r->waiting == 0 && run_may_send(r))
+        storm_leave(r);
+}
+
+/* slow: in one pair of four the reader reads nothing until the time is up, while others write to it; what is timed are
+ * the other pairs, which go on as in pingpong. */
+
+static bool is_slow(const struct client *c)
+{
+    return c->number / 2 % 4 == 3;
+}
+
+static void slow_arrange(struct client *c)
+{
+    c->conn.small = is_slow(c);
+}
+
+static void slow_listen(struct run *r, bool on)
+{
+    for (unsigned i = 1; i < r->count; i += 2)
+        if (is_slow(&r->clients[i]))
+            conn_listen(&r->clients[i].conn, on);
+}
+
+static void slow_begin(struct run *r)
+{
+    slow_listen(r, false);
+    for (unsigned i = 0; i < r->count; i += 2)
+        if (!is_slow(&r->clients[i]))
+            send_window(&r->clients[i]);
+}
+
+static struct client *pick_slow(struct run *r, uint64_t n)
+{
+    return &r->clients[n % (r->count / 8) * 8 + 6];
+}
+
+static uint64_t slow_tick(struct run *r, uint64_t now)
+{
+    return send_due(r, now, pick_slow);
+}
+
+static void slow_got(struct client *c, const struct text *text)
+{
+    if (!is_slow(c))
+        pair_got(c, text);
+}
+
+static void slow_end(struct run *r)
+{
+    slow_listen(r, true);
+}
+
+/* history: conversations are filled first, and then read in pages, over and over. */
+
+static void ask_page(struct client *c)
+{
+    char json[160];
+    c->began = c->run->net.now;
+    int n = snprintf(json, sizeof json,
+                     "{\"op\":\"history\",\"id\":\"%" PRIu64 "\",\"conv\":\"%s\",\"after\":%" PRIu64 ",\"limit\":%d}",
+                     c->waiting, c->to, c->waiting, PAGE);
+    client_ask(c, (struct im_str){json, (size_t)n});
+}
+
+static void history_answered(struct client *c, uint64_t sent_ns)
+{
+    (void)sent_ns;
+    if (c->sent < c->run->options->depth)
+        client_send(c, c->run->net.now);
+}
+
+static bool filled(const struct run *r)
+{
+    uint64_t all = (uint64_t)r->options->depth * r->count / 2;
+    return r->answered == all && r->tally.got >= all;
+}
+
+static void history_begin(struct run *r)
+{
+    for (unsigned i = 0; i < r->count; i += 2)
+        for (unsigned k = 0; k < r->options->window && k < r->options->depth; k++)
+            client_send(&r->clients[i], r->net.now);
+    r->phase = "filling conversations";
+    if (!run_until(r, filled)) {
+        run_fail(r, EX_UNAVAILABLE, "only %" PRIu64 " messages were taken in, and then nothing happened any more",
+                 r->answered);
+        return;
+    }
+    for (unsigned i = 1; i < r->count; i += 2)
+        ask_page(&r->clients[i]);
+}
+
+/* Are these the messages from number n on? Returns how many there are, or -1. */
+static long check_page(const struct client *c, uint64_t n, struct im_str json)
+{
+    const char *end = json.p + json.len;
+    long count = 0;
+    for (struct im_str found; (found = client_find(json, "text")).p; count++) {
+        struct text text;
+        if (!text_get(found, c->run->options->size, &text) || text.n != n + (uint64_t)count ||
+            text.sender != c->peer->number)
+            return -1;
+        json = (struct im_str){found.p + found.len, (size_t)(end - found.p) - found.len};
+    }
+    return count;
+}
+
+static void history_page(struct client *c, struct im_str id, struct im_str json)
+{
+    const struct options *o = c->run->options;
+    uint64_t after = c->waiting, left = o->depth - after;
+    long expected = left < PAGE ? (long)left : PAGE;
+    (void)id;
+    run_done(c->run, c->began);
+    if (check_page(c, after, json) != expected) {
+        run_fail(c->run, EX_DATAERR, "%s: its history is not what was written", c->name);
+        return;
+    }
+    c->waiting = after + PAGE < o->depth ? after + PAGE : 0;
+    if (c->run->going)
+        ask_page(c);
+}
+
+const struct scenario scenarios[] = {
+    {.name = "pingpong",
+     .unit = "messages",
+     .help = "two and two; each answers every message at once",
+     .connections = 1000,
+     .window = 1,
+     .least = 2,
+     .begin = begin_pairs,
+     .got = pair_got},
+    {.name = "pairs",
+     .unit = "messages",
+     .help = "the same with --window messages under way in each pair",
+     .connections = 1000,
+     .window = 16,
+     .least = 2,
+     .begin = begin_pairs,
+     .got = pair_got},
+    {.name = "rate",
+     .unit = "messages",
+     .help = "--rate messages a second, whatever comes back, timed from when they were due",
+     .connections = 1000,
+     .window = 1,
+     .least = 2,
+     .open_loop = true,
+     .tick = rate_tick,
+     .got = rate_got},
+    {.name = "fanout",
+     .unit = "deliveries",
+     .help = "one writes to a group of all the others, --window at a time",
+     .connections = 1000,
+     .window = 1,
+     .least = 2,
+     .group = true,
+     .begin = fan_out,
+     .got = fan_got},
+    {.name = "idle",
+     .unit = "messages",
+     .help = "connections that say nothing: what they cost in memory",
+     .connections = 1000,
+     .window = 1,
+     .least = 2},
+    {.name = "durable",
+     .unit = "acknowledgements",
+     .help = "writers wait for acknowledgements, with --window of them due; readers acknowledge",
+     .connections = 200,
+     .window = 8,
+     .least = 2,
+     .json = true,
+     .devices = true,
+     .begin = begin_pairs,
+     .answered = durable_answered,
+     .got = durable_got},
+    {.name = "storm",
+     .unit = "returns",
+     .help = "half of all leave, come back at once, and get the --window messages that wait",
+     .connections = 1000,
+     .window = 4,
+     .least = 2,
+     .devices = true,
+     .begin = storm_leave,
+     .left = storm_left,
+     .answered = storm_answered,
+     .got = storm_got},
+    {.name = "slow",
+     .unit = "messages",
+     .help = "pingpong, while one reader in four gets a share of --rate and reads nothing",
+     .connections = 200,
+     .window = 1,
+     .least = 8,
+     .open_loop = true,
+     .arrange = slow_arrange,
+     .begin = slow_begin,
+     .tick = slow_tick,
+     .got = slow_got,
+     .end = slow_end},
+    {.name = "history",
+     .unit = "pages",
+     .help = "readers page through conversations of --depth messages, 50 at a time",
+     .connections = 100,
+     .window = 16,
+     .least = 2,
+     .json = true,
+     .begin = history_begin,
+     .answered = history_answered,
+     .page = history_page},
 };
-
-struct stage {
-    const struct bench_options *options;
-    struct result *result;
-    struct load load;
-    struct player *players;
-    unsigned count, in;
-    bool running, measuring;
-    char *text;       /* padding */
-    uint64_t missing; /* fanout: deliveries of messages under way */
-};
-
-static void count_in(struct player *p)
-{
-    p->stage->in += !p->in;
-    p->in = true;
-}
-
-/* A message: "n…": the count in 16 hex digits, then padding. */
-static void send_next(struct player *p)
-{
-    struct stage *s = p->stage;
-    unsigned size = s->options->size;
-    char count[17];
-    snprintf(count, sizeof count, "%016" PRIx64, p->sent);
-    memcpy(s->text, count, 16);
-    p->stamps[p->sent % STAMPS] = now_ns();
-    p->sent++;
-    if (s->measuring)
-        s->result->sent++;
-    if (s->options->proto == BENCH_CLASSROOM) {
-        conn_send(&s->load, &p->conn, s->text, size);
-        return;
-    }
-    char *json = s->text + size + 1;
-    int n = sprintf(json, "{\"op\":\"send\",\"id\":%" PRIu64 ",\"to\":\"%s\",\"text\":\"%.*s\",\"cid\":\"%s\"}",
-                    p->sent, p->to, (int)size, s->text, count);
-    conn_send(&s->load, &p->conn, json, (size_t)n);
-}
-
-static void got(struct player *from, struct player *by, const char *text, size_t len)
-{
-    struct stage *s = by->stage;
-    char count[17] = "";
-    if (len < 16)
-        return;
-    memcpy(count, text, 16);
-    uint64_t n = strtoull(count, NULL, 16);
-    if (n != by->expected || len != s->options->size)
-        s->result->wrong++;
-    by->expected = n + 1;
-    if (!s->measuring)
-        return;
-    s->result->delivered++;
-    hist_add(&s->result->latency, now_ns() - from->stamps[n % STAMPS]);
-}
-
-/* The text of a `msg` event, or NULL; `"text":"` stands once in what this program sends. */
-static const char *find_text(const char *json, size_t len, size_t *text_len)
-{
-    static const char key[] = "\"text\":\"";
-    const char *at = memmem(json, len, key, sizeof key - 1);
-    const char *end = at ? memchr(at + sizeof key - 1, '"', len - (size_t)(at - json) - (sizeof key - 1)) : NULL;
-    if (!end)
-        return NULL;
-    *text_len = (size_t)(end - at) - (sizeof key - 1);
-    return at + sizeof key - 1;
-}
-
-static bool is_event(const char *json, size_t len, const char *op)
-{
-    size_t n = strlen(op);
-    return len > 8 + n && memcmp(json + 7, op, n) == 0 && json[7 + n] == '"';
-}
-
-static void check_error(const struct conn *c, const char *json, size_t len)
-{
-    if (is_event(json, len, "err"))
-        die("connection %u: %.*s", c->number, (int)len, json);
-}
-
-/* pairs */
-
-static void pair_message(struct conn *c, const char *text, size_t len)
-{
-    struct player *p = c->owner;
-    size_t n = len;
-    if (p->stage->options->proto == BENCH_JSON) {
-        check_error(c, text, len);
-        if (!p->in && is_event(text, len, "ok"))
-            count_in(p);
-        if (!is_event(text, len, "msg") || !(text = find_text(text, len, &n)))
-            return;
-    }
-    if (p->peer == NULL)
-        return;
-    got(p->peer, p, text, n);
-    if (p->stage->running)
-        send_next(p);
-}
-
-static const struct conn_ops pair_ops = {pair_message};
-
-static void say(struct player *p, const char *json)
-{
-    conn_send(&p->stage->load, &p->conn, json, strlen(json));
-}
-
-static void enter(struct player *p, unsigned number, const struct conn_ops *ops)
-{
-    struct stage *s = p->stage;
-    const struct bench_options *o = s->options;
-    char path[80] = "/ws", login[80];
-    p->conn.number = number;
-    p->conn.owner = p;
-    p->conn.ops = ops;
-    if (o->proto == BENCH_CLASSROOM)
-        snprintf(path, sizeof path, "/ws/%s/%s", p->name, p->to);
-    conn_open(&s->load, &p->conn, o, path, o->proto == BENCH_JSON);
-    if (o->proto == BENCH_CLASSROOM) {
-        count_in(p);
-        return;
-    }
-    snprintf(login, sizeof login, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", p->name);
-    say(p, login);
-}
-
-static void open_stage(struct stage *s, const struct bench_options *o, struct result *r)
-{
-    *s = (struct stage){.options = o, .result = r, .count = o->connections};
-    s->players = im_zalloc(s->count * sizeof *s->players);
-    s->text = im_alloc(2 * o->size + 512);
-    memset(s->text, 'x', 2 * o->size + 512);
-    load_open(&s->load);
-    r->connections = s->count;
-    r->rss_before = proc_rss(o->pid);
-    for (unsigned i = 0; i < s->count; i++) {
-        s->players[i].stage = s;
-        snprintf(s->players[i].name, sizeof s->players[i].name, "b%u-%u", (unsigned)getpid() % 100000, i);
-    }
-}
-
-static void close_stage(struct stage *s)
-{
-    for (unsigned i = 0; i < s->count; i++)
-        conn_close(&s->load, &s->players[i].conn);
-    load_close(&s->load);
-    free(s->players);
-    free(s->text);
-}
-
-static void wait_in(struct stage *s)
-{
-    uint64_t end = now_ns() + 60000000000u;
-    while (s->in < s->count) {
-        load_turn(&s->load, 100);
-        if (now_ns() > end)
-            die("only %u of %u could log in within a minute", s->in, s->count);
-    }
-}
-
-static void turn_for(struct stage *s, uint64_t ns)
-{
-    for (uint64_t end = now_ns() + ns; now_ns() < end;)
-        load_turn(&s->load, 10);
-}
-
-static void measure(struct stage *s)
-{
-    const struct bench_options *o = s->options;
-    struct result *r = s->result;
-    turn_for(s, o->warmup * 1000000000ull / 10);
-    uint64_t cpu = proc_cpu_ns(o->pid), own = proc_cpu_ns(getpid()), start = now_ns();
-    s->measuring = true;
-    turn_for(s, o->seconds * 1000000000ull);
-    s->measuring = false;
-    r->elapsed_ns = now_ns() - start;
-    r->cpu_ns = proc_cpu_ns(o->pid) - cpu;
-    r->own_cpu_ns = proc_cpu_ns(getpid()) - own;
-    r->rss_after = proc_rss(o->pid);
-    s->running = false;
-    turn_for(s, 300000000u);
-}
-
-void run_pairs(const struct bench_options *o, struct result *r)
-{
-    struct stage s;
-    open_stage(&s, o, r);
-    for (unsigned i = 0; i < s.count; i++) {
-        struct player *p = &s.players[i], *peer = &s.players[i ^ 1];
-        p->peer = peer;
-        memcpy(p->to, peer->name, sizeof p->to);
-    }
-    for (unsigned i = 0; i < s.count; i++) {
-        enter(&s.players[i], i, &pair_ops);
-        if (i % 64 == 63)
-            load_turn(&s.load, 0);
-    }
-    wait_in(&s);
-    turn_for(&s, 200000000u);
-    s.running = true;
-    for (unsigned i = 0; i < s.count; i += 2)
-        for (unsigned k = 0; k < o->window; k++)
-            send_next(&s.players[i]);
-    measure(&s);
-    close_stage(&s);
-}
-
-/* fanout: the first one writes in a group (with the classroom's protocol: on a socket whose target is everybody), all
- * others get it; when all have got one, the next one goes out. */
-
-static void fan_step(struct player *p)
-{
-    struct stage *s = p->stage;
-    if (!s->running || s->missing > 0)
-        return;
-    for (unsigned k = 0; k < s->options->window; k++) {
-        s->missing += s->count - 1;
-        send_next(p);
-    }
-}
-
-static void fan_message(struct conn *c, const char *text, size_t len)
-{
-    struct player *p = c->owner;
-    struct stage *s = p->stage;
-    size_t n = len;
-    if (s->options->proto == BENCH_JSON) {
-        char join[120];
-        check_error(c, text, len);
-        if (!p->in && is_event(text, len, "ok")) {
-            if (p->asked++ == 1 || (p == s->players && p->asked > 1)) {
-                count_in(p);
-            } else {
-                snprintf(join, sizeof join, "{\"op\":\"group\",\"id\":1,\"do\":\"%s\",\"conv\":\"%s\",\"public\":true}",
-                         p == s->players ? "create" : "join", p->to);
-                say(p, join);
-            }
-            return;
-        }
-        if (!is_event(text, len, "msg") || !(text = find_text(text, len, &n)))
-            return;
-    }
-    got(s->players, p, text, n);
-    if (s->missing > 0 && --s->missing == 0)
-        fan_step(s->players);
-}
-
-static const struct conn_ops fan_ops = {fan_message};
-
-void run_fanout(const struct bench_options *o, struct result *r)
-{
-    struct stage s;
-    open_stage(&s, o, r);
-    for (unsigned i = 0; i < s.count; i++) {
-        snprintf(s.players[i].to, sizeof s.players[i].to, "%s%u", o->proto == BENCH_JSON ? "#g" : "all",
-                 (unsigned)getpid() % 100000);
-        enter(&s.players[i], i, &fan_ops);
-        for (unsigned turns = 0; o->proto == BENCH_JSON && i == 0 && !s.players[0].in && turns < 1000; turns++)
-            load_turn(&s.load, 10);
-        load_turn(&s.load, 0);
-    }
-    wait_in(&s);
-    turn_for(&s, 500000000u);
-    s.running = true;
-    fan_step(&s.players[0]);
-    measure(&s);
-    close_stage(&s);
-}
-
-/* idle: what a connection that says nothing costs in memory. */
-void run_idle(const struct bench_options *o, struct result *r)
-{
-    struct stage s;
-    open_stage(&s, o, r);
-    for (unsigned i = 0; i < s.count; i++) {
-        memcpy(s.players[i].to, s.players[(i ^ 1) < s.count ? i ^ 1 : i].name, sizeof s.players[i].to);
-        enter(&s.players[i], i, &pair_ops);
-        if (i % 64 == 63)
-            load_turn(&s.load, 0);
-    }
-    wait_in(&s);
-    turn_for(&s, 1500000000u);
-    measure(&s);
-    close_stage(&s);
-}
+const unsigned scenario_count = sizeof scenarios / sizeof *scenarios;
