@@ -13,7 +13,7 @@ from servers import HERE, imd
 
 RECORD = os.path.join(HERE, "instructions.json")
 TOLERANCE = 0.03
-SHORT, LONG = 1000, 3000
+SHORT, LONG = 1000, 5000
 
 # name, arguments of imbench, deliveries of a message
 CASES = [
