@@ -20,11 +20,11 @@ bench_env = $(AM_TESTS_ENVIRONMENT) top_builddir='$(abs_top_builddir)'; export t
 
 # BENCH_SECONDS=N: how long each of some eighty runs measures; 1 if not said.
 bench: all tests/bench/floor$(EXEEXT) tests/bench/durable_floor$(EXEEXT)
-	$(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
+	@$(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
 
 # BENCH_RECORD=1: these are the counts to compare with from now on.
 bench-instructions: all
 	@test -n "$(VALGRIND)" || { echo "bench-instructions: valgrind is missing (Debian: valgrind)"; exit 1; }
-	$(bench_env) '$(abs_top_srcdir)/tests/bench/instructions.py' '$(VALGRIND)'
+	@$(bench_env) '$(abs_top_srcdir)/tests/bench/instructions.py' '$(VALGRIND)'
 
 .PHONY: bench bench-instructions

@@ -43,7 +43,10 @@ class Server:
                               preexec_fn=on_core(CORES[-1]))
         if done.returncode != 0:
             raise SystemExit(f"bench: {' '.join(command)}: exit {done.returncode}\n{done.stdout}")
-        return json.loads(done.stdout)
+        result = json.loads(done.stdout)
+        if result["imbench"]["bottleneck"]:
+            print("bench: imbench was the bottleneck:", " ".join(command), file=sys.stderr)
+        return result
 
 
 @contextlib.contextmanager

@@ -213,6 +213,7 @@ def test_people_get_a_table_and_pictures(server, tmp_path):
     (["-p", "999999999", "pingpong", "ws://127.0.0.1:1"], "--pid"),
     (["-P", "irc", "pingpong", "ws://127.0.0.1:1"], "--protocol"),
     (["-P", "classroom", "pingpong", "tcp://127.0.0.1:1"], "over ws://"),
+    (["-n", "5", "storm", "ws://127.0.0.1:1"], "measured for a time"),
     (["--faster", "pingpong", "ws://127.0.0.1:1"], "--help"),
 ])
 def test_wrong_usage_is_explained(arguments, says):

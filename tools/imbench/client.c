@@ -153,11 +153,6 @@ void client_send(struct client *c, uint64_t stamp)
     run_sent(r);
 }
 
-void client_ask(struct client *c, struct im_str json)
-{
-    conn_send(&c->conn, json);
-}
-
 void client_ack(struct client *c)
 {
     struct im_out *out = &c->run->scratch;
@@ -203,14 +198,24 @@ static void take_msg(struct client *c, struct im_str json)
     take_text(c, client_find(json, "text"));
 }
 
-/* Of a message; they come in the order in which these were sent. */
-static void take_reply(struct client *c, struct im_str json)
+/* An `id` that is a number; 0 if there is none. */
+static uint64_t reply_number(struct im_str json)
 {
     static const char head[] = "{\"op\":\"ok\",\"id\":";
-    struct im_str id = client_find(json, "id");
-    uint64_t n = json.len > sizeof head ? strtoull(json.p + sizeof head - 1, NULL, 10) : 0;
-    if (id.p)
-        c->run->options->scenario->page(c, id, json);
+    uint64_t n;
+    struct im_str digits = {json.p + sizeof head - 1, 0};
+    while (sizeof head - 1 + digits.len < json.len && digits.p[digits.len] >= '0' && digits.p[digits.len] <= '9')
+        digits.len++;
+    return im_str_u64(digits, &n) ? n : 0;
+}
+
+/* Messages are answered in the order in which they were sent; what else is asked has an `id` that is a string. */
+static void take_reply(struct client *c, struct im_str json)
+{
+    const struct scenario *s = c->run->options->scenario;
+    uint64_t n = reply_number(json);
+    if (n == 0 && s->page)
+        s->page(c, json);
     else if (n != ++c->answered)
         failed(c, EX_PROTOCOL, IM_STR("got an answer to something else than it asked"));
     else
@@ -243,8 +248,8 @@ static void take_bare(struct client *c, struct im_str s)
     size_t size = c->run->options->size;
     size_t prefix = *c->to == '#' && s.len > size ? s.len - size : 0;
     if (im_str_eq(s, IM_STR(AWAY_NOTE)))
-        run_answered(c, 0);
-    else if (s.len != size + prefix)
+        return;
+    if (s.len != size + prefix)
         failed(c, EX_PROTOCOL, s);
     else
         take_text(c, (struct im_str){s.p + prefix, size});

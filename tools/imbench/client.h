@@ -37,8 +37,6 @@ void client_leave(struct client *);
 /* The next message, which is timed from stamp on. */
 void client_send(struct client *, uint64_t stamp);
 void client_ack(struct client *); /* everything that came */
-/* A request of im.v1; it should have an `id` that is a string, as which its answer is known. */
-void client_ask(struct client *, struct im_str json);
 
 /* The string value of a member in JSON that is known to have no escapes in it; NULL if there is none. */
 struct im_str client_find(struct im_str json, const char *key);

@@ -48,7 +48,7 @@ static int report(const struct run *r)
 static int verdict(const struct run *r)
 {
     if (r->status != EX_OK) {
-        fprintf(stderr, "imbench: %s\n", r->problem);
+        fprintf(stderr, "imbench: %s\n", im_out_data(&r->problem));
         return r->status;
     }
     if (!run_good(r)) {

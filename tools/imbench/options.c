@@ -215,6 +215,8 @@ static int complete(struct options *o, bool dialect_told)
         return wrong("--protocol: the classroom chat is spoken over ws:// and wss:// only");
     if (o->dialect == DIALECT_CLASSROOM && s->json)
         return wrong("--protocol: %s needs json", s->name);
+    if (o->messages && s->timed)
+        return wrong("--messages: %s is measured for a time", s->name);
     if (o->connections < s->least)
         return wrong("--connections: %s needs at least %u", s->name, s->least);
     return EX_OK;

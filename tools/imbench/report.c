@@ -22,6 +22,7 @@ static double us(uint64_t ns)
     return (double)ns / 1e3;
 }
 
+/* Where nothing is said: what is said stays in memory too. */
 static double rss_each(const struct run *r)
 {
     return ratio(r->rss_after > r->rss_before ? r->rss_after - r->rss_before : 0, r->in);
@@ -64,8 +65,10 @@ static void show_server(const struct run *r)
     if (r->done)
         printf(", %.3f us for each of %" PRIu64 " %s", us(r->server.cpu_ns) / (double)r->done, r->done,
                r->options->scenario->unit);
-    printf("\n  memory      %.1f MiB, %.0f bytes more for each connection\n", (double)r->rss_after / 1048576,
-           rss_each(r));
+    printf("\n  memory      %.1f MiB", (double)r->rss_after / 1048576);
+    if (r->sent == 0)
+        printf(", %.0f bytes for each connection", rss_each(r));
+    putchar('\n');
 }
 
 void report_table(const struct run *r)
@@ -102,10 +105,12 @@ static json_t *latency_json(const struct run *r)
 
 static json_t *server_json(const struct run *r)
 {
-    return json_pack("{s:f, s:f, s:f, s:I, s:f}", "cpu_us", us(r->server.cpu_ns) / (double)(r->done ? r->done : 1),
-                     "busy", ratio(r->server.cpu_ns, r->elapsed_ns), "waited",
-                     ratio(r->server.waited_ns, r->elapsed_ns), "rss", (json_int_t)r->rss_after, "rss_per_connection",
-                     rss_each(r));
+    json_t *json = json_pack("{s:f, s:f, s:f, s:I}", "cpu_us", us(r->server.cpu_ns) / (double)(r->done ? r->done : 1),
+                             "busy", ratio(r->server.cpu_ns, r->elapsed_ns), "waited",
+                             ratio(r->server.waited_ns, r->elapsed_ns), "rss", (json_int_t)r->rss_after);
+    if (r->sent == 0)
+        json_object_set_new(json, "rss_per_connection", json_real(rss_each(r)));
+    return json;
 }
 
 static json_t *messages_json(const struct run *r)
@@ -132,7 +137,7 @@ static json_t *result_json(const struct run *r)
     if (o->pid)
         json_object_set_new(json, "server", server_json(r));
     if (r->status != EX_OK)
-        json_object_set_new(json, "problem", json_string(r->problem));
+        json_object_set_new(json, "problem", json_string(im_out_data(&r->problem)));
     return json;
 }
 

@@ -12,18 +12,21 @@
 #include "tools/imbench/scenario.h"
 
 enum { ENTERING_MAX = 64 }; /* at once; listeners have a backlog */
+enum { PROBLEM_MAX = 320 };
 #define LOOK_NS 50000000u
 
 void run_fail(struct run *r, int status, const char *format, ...)
 {
     va_list args;
+    char problem[PROBLEM_MAX];
     if (r->status != EX_OK)
         return;
     r->status = status;
     r->going = false;
     va_start(args, format);
-    vsnprintf(r->problem, sizeof r->problem, format, args);
+    vsnprintf(problem, sizeof problem, format, args);
     va_end(args);
+    im_out_safe(&r->problem, im_str(problem), false); /* it may quote the server */
 }
 
 /* What clients report. */
@@ -284,4 +287,5 @@ void run_free(struct run *r)
 {
     free(r->clients);
     im_out_clear(&r->scratch);
+    im_out_clear(&r->problem);
 }

@@ -38,12 +38,11 @@ struct run {
     uint64_t next_look, last_sample, start;
     struct usage server_start, own_start;
 
-    int status; /* EX_OK, or why it ended before its time */
-    char problem[320];
+    int status;            /* EX_OK, or why it ended before its time */
+    struct im_out problem; /* in words */
 
     /* The scenario's own. */
     uint64_t waiting, turn, due_start;
-    bool away;
 };
 
 /* Runs it. What went wrong is in status and problem, and everything else is as far as it came. */

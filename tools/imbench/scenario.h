@@ -17,11 +17,12 @@ struct scenario {
     bool group;                       /* all are in one group, which the first one makes */
     bool devices;                     /* those with odd numbers name their device, and acknowledge what they get */
     bool open_loop;                   /* --rate matters */
+    bool timed;                       /* a number of messages is no measure of it */
     void (*arrange)(struct client *); /* before anybody comes */
     void (*begin)(struct run *);      /* all are in */
     void (*got)(struct client *, const struct text *);   /* a message, already checked */
-    void (*answered)(struct client *, uint64_t sent_ns); /* a message is acknowledged; or its receiver is away */
-    void (*page)(struct client *, struct im_str id, struct im_str json); /* an answer to what client_ask() asked */
+    void (*answered)(struct client *, uint64_t sent_ns); /* a message is acknowledged */
+    void (*page)(struct client *, struct im_str json);   /* the answer to a request with an id that is a string */
     void (*left)(struct client *);
     uint64_t (*tick)(struct run *, uint64_t now); /* before each wait; returns when it wants to be called again */
     void (*end)(struct run *);                    /* time is up */
