@@ -16,6 +16,8 @@ from imdtest.daemon import find_program, free_ports  # noqa: E402
 from imdtest.wait import until  # noqa: E402
 
 BUILD = os.environ.get("top_builddir", ".")
+# Of each run: which part of the time the server could have run but had no core, for others had them.
+WAITED = []
 CORES = sorted(os.sched_getaffinity(0))
 
 
@@ -44,6 +46,7 @@ class Server:
         if done.returncode != 0:
             raise SystemExit(f"bench: {' '.join(command)}: exit {done.returncode}\n{done.stdout}")
         result = json.loads(done.stdout)
+        WAITED.append(result["server"]["waited"])
         if result["imbench"]["bottleneck"]:
             print("bench: imbench was the bottleneck:", " ".join(command), file=sys.stderr)
         return result
