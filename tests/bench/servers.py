@@ -70,13 +70,15 @@ def floor():
 
 @contextlib.contextmanager
 def imd(store="memory", core=CORES[0], wrapper=()):
-    """A new one, with nothing in it; wrapper: what to run it in."""
-    with tempfile.TemporaryDirectory(prefix="imd-bench-", dir=BUILD) as folder:
+    """A new one, with nothing in it; wrapper: what to run it in. Its store is on the disk that we build on; a socket's path
+    must be short."""
+    with tempfile.TemporaryDirectory(prefix="imd-bench-", dir=BUILD) as folder, \
+         tempfile.TemporaryDirectory(prefix="imd-", dir="/tmp") as sockets:
         make_certificate(folder)
         ports = dict(zip(("WS", "WSS", "LINE", "TLS"), free_ports(4)))
         with open(os.path.join(HERE, "imd.yaml"), encoding="utf-8") as f:
             config = f.read()
-        for key, value in {"DIR": os.path.abspath(folder), "STORE": store, **ports}.items():
+        for key, value in {"DIR": os.path.abspath(folder), "SOCKETS": sockets, "STORE": store, **ports}.items():
             config = config.replace(f"@{key}@", str(value))
         path = os.path.join(folder, "imd.yaml")
         with open(path, "w", encoding="utf-8") as f:
@@ -92,7 +94,7 @@ def imd(store="memory", core=CORES[0], wrapper=()):
                 raise SystemExit("bench: imd does not start:\n" + log.read()) from None
             yield Server(process, {"ws": f"ws://127.0.0.1:{ports['WS']}", "wss": f"wss://127.0.0.1:{ports['WSS']}",
                                    "tcp": f"tcp://127.0.0.1:{ports['LINE']}", "tls": f"tls://127.0.0.1:{ports['TLS']}",
-                                   "unix": f"unix:{os.path.abspath(folder)}/imd.sock"})
+                                   "unix": f"unix:{sockets}/imd.sock"})
 
 
 def durable_floor(seconds, batch, size):

@@ -49,7 +49,7 @@ struct run {
 void run_all(struct run *, const struct options *);
 void run_free(struct run *);
 
-/* Messages that were sent, but neither came to where they should have; and requests without an answer. */
+/* Messages that im.v1 should have answered, and has not. */
 uint64_t run_unanswered(const struct run *);
 bool run_good(const struct run *); /* nothing was lost, duplicated, misordered, and no problem */
 
