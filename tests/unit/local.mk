@@ -21,6 +21,7 @@ UNIT_TESTS = \
 	tests/unit/test_mention \
 	tests/unit/test_name \
 	tests/unit/test_people \
+	tests/unit/test_rate \
 	tests/unit/test_search
 
 tests_unit_test_core_LDADD = $(IM_STORES) $(IM_UNIT)
