@@ -9,6 +9,7 @@
 enum { USERS = 4, GROUPS = 2, PLACES = USERS + GROUPS, DEVICES = 2, LOG_MAX = 1024, CONVS = 2048 };
 
 extern const char *const sim_names[PLACES];        /* users, then groups */
+extern const char *const sim_keys[PLACES];         /* of those */
 extern const char *const sim_devices[DEVICES + 1]; /* the default one first */
 
 struct entry { /* index is pos - 1 */

@@ -157,24 +157,25 @@ static enum im_change likely_change(struct world *w, enum im_role role)
                                             IM_CHANGE_ROLE,  IM_CHANGE_ROLE,   IM_CHANGE_KICK,  IM_CHANGE_KICK,
                                             IM_CHANGE_BAN,   IM_CHANGE_UNBAN,  IM_CHANGE_SET,   IM_CHANGE_SET,
                                             IM_CHANGE_TOPIC, IM_CHANGE_INVITE, IM_CHANGE_INVITE};
-    static const enum im_change guests[] = {IM_CHANGE_LEAVE, IM_CHANGE_INVITE};
+    static const enum im_change guests[] = {IM_CHANGE_LEAVE, IM_CHANGE_INVITE, IM_CHANGE_INVITE};
     if (one_in(w, 60))
         return IM_CHANGE_DESTROY;
     if (one_in(w, 10))
         return (enum im_change)sim_pick(w, IM_CHANGE_DESTROY);
     if (!im_role_member(role))
         return one_in(w, 8) ? IM_CHANGE_LEAVE : IM_CHANGE_JOIN;
-    return role >= IM_ROLE_ADMIN ? rulers[sim_pick(w, sizeof rulers / sizeof *rulers)] : guests[sim_pick(w, 2)];
+    return role >= IM_ROLE_ADMIN ? rulers[sim_pick(w, sizeof rulers / sizeof *rulers)] : guests[sim_pick(w, 3)];
 }
 
 /* Whom a change would concern: members, outsiders, or the banned. */
 static unsigned pick_target(struct world *w, enum im_change change, unsigned group, unsigned self)
 {
     unsigned user = sim_pick(w, USERS);
-    for (unsigned i = 0; i < 6; i++, user = sim_pick(w, USERS)) {
+    for (unsigned i = 0; i < 4; i++, user = sim_pick(w, USERS)) {
         enum im_role role = w->model.roles[group][user];
         bool fits = change == IM_CHANGE_UNBAN    ? role == IM_ROLE_BANNED
                     : change == IM_CHANGE_INVITE ? role < IM_ROLE_INVITED
+                    : change == IM_CHANGE_KICK   ? role > IM_ROLE_BANNED
                     : change == IM_CHANGE_BAN    ? role != IM_ROLE_BANNED
                                                  : im_role_member(role);
         if (fits && user != self)
@@ -204,6 +205,10 @@ static void act_group(struct world *w, struct peer *p)
     char more[120] = "";
     if (im_change_info(a.change)->needs_user) {
         a.user = pick_target(w, a.change, group, p->user);
+        if (w->model.roles[group][a.user] == IM_ROLE_BANNED && one_in(w, 2))
+            a.change = IM_CHANGE_UNBAN;
+        else if (a.change == IM_CHANGE_UNBAN && !one_in(w, 4))
+            a.change = IM_CHANGE_ROLE;
         a.role = IM_ROLE_MUTED + sim_pick(w, IM_ROLE_COUNT - IM_ROLE_MUTED);
         snprintf(more, sizeof more, ",\"user\":\"%s\",\"role\":\"%s\"", sim_names[a.user], im_role_info(a.role)->name);
     }
