@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "core/mem.h"
+#include "transports/stream_queue.h"
 #include "transports/transports.h"
 
 /* A hashed wheel: a timer waits in the slot of the tick at which it falls due, a whole number of rounds ahead. One turn
@@ -20,7 +21,9 @@ struct work {
 struct im_loop {
     struct event *tick_event; /* pending while any timer runs */
     struct work later, soon;
-    struct timeval told; /* what the clock showed when im_loop_new_turn() was last true */
+    struct im_later turn_ends;
+    bool turn_known;
+    struct im_queue_pool blocks;
     struct im_timer *slots[SLOTS];
     uint64_t tick; /* the last one looked at */
     size_t running;
@@ -118,18 +121,28 @@ void im_soon_add(struct im_loop *loop, struct im_later *later, void (*run)(struc
     add_work(&loop->soon, later, run);
 }
 
+static void forget_turn(struct im_later *later)
+{
+    struct im_loop *loop = (struct im_loop *)(void *)((char *)later - offsetof(struct im_loop, turn_ends));
+    loop->turn_known = false;
+}
+
 bool im_loop_new_turn(struct im_loop *loop)
 {
-    struct timeval now;
-    event_base_gettimeofday_cached(event_get_base(loop->tick_event), &now);
-    bool same = now.tv_sec == loop->told.tv_sec && now.tv_usec == loop->told.tv_usec;
-    loop->told = now;
-    return !same;
+    bool known = loop->turn_known;
+    im_soon_add(loop, &loop->turn_ends, forget_turn);
+    loop->turn_known = !loop->soon.running; /* what runs then is the turn's last */
+    return !known;
 }
 
 uint8_t *im_loop_buffer(struct im_loop *loop)
 {
     return loop->buffer;
+}
+
+struct im_queue_pool *im_loop_blocks(struct im_loop *loop)
+{
+    return &loop->blocks;
 }
 
 static void link_timer(struct im_timer **head, struct im_timer *timer)
@@ -220,10 +233,11 @@ void im_loop_free(struct im_loop **loop)
 {
     if (!*loop)
         return;
-    assert((*loop)->running == 0 && !(*loop)->later.first && !(*loop)->soon.first && (*loop)->streams.count == 0);
+    assert((*loop)->running == 0 && !(*loop)->later.first && (*loop)->streams.count == 0);
     event_free((*loop)->tick_event);
     event_free((*loop)->later.event);
     event_free((*loop)->soon.event);
+    im_queue_pool_clear(&(*loop)->blocks);
     free(*loop);
     *loop = NULL;
 }

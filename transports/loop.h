@@ -9,6 +9,7 @@
  * kinds of entry are embedded in their owner's struct (zero-initialised), cost no allocation, and never call back
  * before the function that registered them has returned to the loop. */
 struct im_loop;
+struct im_queue_pool;
 struct im_stream;
 struct im_transport_env;
 
@@ -41,6 +42,8 @@ bool im_loop_new_turn(struct im_loop *);
 /* What every plain stream of the loop reads into; its content lasts until the next of them reads. */
 #define IM_LOOP_BUFFER (16 * 1024)
 uint8_t *im_loop_buffer(struct im_loop *);
+/* And the blocks in which they gather what they write; transports/stream_queue.h. */
+struct im_queue_pool *im_loop_blocks(struct im_loop *);
 
 /* A coarse one-shot timer: fires up to IM_TIMER_GRAIN_MS late, never early. Start and stop cost O(1). */
 #define IM_TIMER_GRAIN_MS 50

@@ -89,7 +89,7 @@ static void wait_writable(struct im_stream *s, bool on)
 
 static void flush(struct im_stream *s)
 {
-    ssize_t n = im_queue_send(&s->plain.queue, s->fd);
+    ssize_t n = im_queue_send(&s->plain.queue, im_loop_blocks(s->loop), s->fd);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         im_stream_broke(s, errno, "");
         return;
@@ -125,7 +125,7 @@ static void flush_soon(struct im_stream *s)
 
 static void copy(struct im_stream *s, const uint8_t *p, size_t len)
 {
-    im_queue_copy(&s->plain.queue, p, len);
+    im_queue_copy(&s->plain.queue, im_loop_blocks(s->loop), p, len);
     flush_soon(s);
 }
 
@@ -155,7 +155,7 @@ static bool close_it(struct im_stream *s)
     if (s->plain.flush.queued)
         return false;
     close(s->fd);
-    im_queue_clear(&s->plain.queue);
+    im_queue_clear(&s->plain.queue, im_loop_blocks(s->loop));
     free(s->plain.rest);
     return true;
 }
