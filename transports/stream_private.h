@@ -29,24 +29,23 @@ struct im_carrier {
 extern const struct im_carrier im_carrier_plain, im_carrier_tls;
 
 struct im_stream_plain {
-    struct event readable;
-    struct event *writable; /* while the socket takes no more, else NULL */
     struct im_queue queue;
-    struct im_later flush; /* at the end of this turn */
-    struct im_rest *rest;  /* read and not taken; NULL: none */
+    struct im_later flush;  /* at the end of this turn */
+    struct event *writable; /* while the socket takes no more, else NULL */
+    struct im_rest *rest;   /* read and not taken; NULL: none */
+    struct event readable;
 };
 
 /* The diagram is in stream.h. TOLD: ended() has been called, and the descriptor is not closed yet. */
 enum im_stream_state { HANDSHAKING, OPEN, FINISHING, ENDED, TOLD };
 
+/* What every message touches comes first: with many streams, each further cache line is one more wait for memory. */
 struct im_stream {
     struct im_transport_env *env;
     struct im_loop *loop;
     const struct im_carrier *carrier;
-    union {
-        struct im_stream_plain plain;
-        struct bufferevent *bev; /* NULL: freed, its descriptor closes this turn */
-    };
+    const struct im_stream_ops *ops;
+    void *ctx;
     int fd;
     enum im_stream_state state;
     enum im_reason reason; /* why it ends; valid from FINISHING on */
@@ -57,16 +56,19 @@ struct im_stream {
     bool low_owed, empty_owed; /* drained(), when the queue gets there */
     bool lost;                 /* something was written that will never leave */
     bool has_uid;
-    unsigned uid;
-    const struct im_stream_ops *ops;
-    void *ctx;
+    size_t queued; /* bytes that have not left; at the end: that never will */
+    uint64_t sent; /* bytes that have left */
     size_t low_water, queue_limit;
-    size_t queued;        /* bytes that have not left; at the end: that never will */
-    uint64_t sent;        /* bytes that have left */
+    struct im_timer stall;
+    union {
+        struct im_stream_plain plain;
+        struct bufferevent *bev; /* NULL: freed, its descriptor closes this turn */
+    };
+    unsigned uid;
+    enum im_reason deadline_reason;
     uint64_t progress_ms; /* while the stall timer runs: when output last left, or began to wait */
     uint64_t linger_ms;
-    enum im_reason deadline_reason;
-    struct im_timer deadline, stall;
+    struct im_timer deadline;
     struct im_later later;
     struct im_stream *next, **link; /* in the loop's list */
     void (*ready)(void *arg, struct im_stream *);
