@@ -58,6 +58,7 @@ dist_docwhy_DATA = \
 	doc/why/memory.md \
 	doc/why/sqlite.md \
 	doc/why/store-lanes.md \
+	doc/why/stream.md \
 	doc/why/tables.md
 
 EXTRA_DIST += \
