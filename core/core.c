@@ -72,7 +72,7 @@ static struct im_session_view view(const struct im_core *core, const struct im_s
 {
     return (struct im_session_view){
         .id = s->id,
-        .user = s->user ? im_name_text(&s->user->name) : (struct im_str){0},
+        .user = s->user ? im_name_text(s->user->name) : (struct im_str){0},
         .device = im_str(s->device ? s->device : ""),
         .transport = s->transport,
         .state = im_session_state_name(s->state),
@@ -182,7 +182,7 @@ static void check_session(const struct im_core *core, const struct im_session *s
     MUST(s->link->session == s);
     MUST(seated == (s->user != NULL) && (seated && hears) == (s->cursor != NULL));
     if (seated)
-        MUST(im_user_find((struct im_core *)core, im_name_key(&s->user->name)) == s->user);
+        MUST(im_user_find((struct im_core *)core, im_name_key(s->user->name)) == s->user);
     if (seated && hears) {
         MUST(s->cursor->pos >= s->cursor->written);
         MUST(s->state != IM_SESSION_LIVE || s->sent_pos >= s->user->head_pos);

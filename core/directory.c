@@ -10,19 +10,34 @@ struct im_user *im_user_find(struct im_core *core, struct im_str key)
     return user;
 }
 
+static void add(struct im_core *core, struct im_user *user)
+{
+    struct im_str key = im_name_key(user->name);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->users, key.p, (unsigned)key.len, im_hash(core->hash_key, key.p, key.len),
+                                user);
+}
+
 struct im_user *im_user_get(struct im_core *core, const struct im_name *name)
 {
-    struct im_user *user;
-    unsigned hash = im_hash(core->hash_key, name->key, name->key_len);
-    HASH_FIND_BYHASHVALUE(hh, core->users, name->key, name->key_len, hash, user);
+    struct im_user *user = im_user_find(core, im_name_key(name));
     if (user)
         return user;
     user = im_zalloc(sizeof *user);
-    user->name = *name;
+    user->name = im_name_dup(name);
     user->cursor.user = user;
     user->cursor.device = "";
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->users, user->name.key, user->name.key_len, hash, user);
+    add(core, user);
     return user;
+}
+
+void im_user_spell(struct im_core *core, struct im_user *user, const struct im_name *name)
+{
+    if (im_str_eq(im_name_text(user->name), im_name_text(name)))
+        return;
+    HASH_DEL(core->users, user);
+    free(user->name);
+    user->name = im_name_dup(name);
+    add(core, user);
 }
 
 void im_user_release(struct im_core *core, struct im_user *user)
@@ -31,6 +46,7 @@ void im_user_release(struct im_core *core, struct im_user *user)
         return;
     im_cursor_flush(core, &user->cursor);
     HASH_DEL(core->users, user);
+    free(user->name);
     free(user->status);
     free(user);
 }

@@ -11,7 +11,7 @@ static struct im_presence_row row_of(struct im_core *core, const struct im_sessi
 {
     struct im_str key = im_name_key(name);
     if (!im_conv_is_group(key))
-        return im_presence_of(im_user_find(core, key), im_name_text(name), im_name_key(&s->user->name));
+        return im_presence_of(im_user_find(core, key), im_name_text(name), im_name_key(s->user->name));
     const struct im_group *group = im_group_find(core, key);
     struct im_presence_row row = {.user = im_name_text(group ? &group->name : name)};
     if (im_seat_find(group, s->user)) {
@@ -113,7 +113,7 @@ static void show_to(struct im_user *user, struct im_str viewer_key)
     DL_FOREACH(user->watchers, w)
     {
         struct im_session *s = w->session;
-        if (im_session_closing(s) || !im_str_eq(im_name_key(&s->user->name), viewer_key))
+        if (im_session_closing(s) || !im_str_eq(im_name_key(s->user->name), viewer_key))
             continue;
         struct im_presence_row row = im_presence_of(user, IM_STR(""), viewer_key);
         im_session_send(s, im_event_presence(&row), false);
@@ -173,7 +173,7 @@ enum im_reason im_op_block(struct im_core *core, struct im_session *s, const str
     enum im_reason reason = im_name_parse(cmd->user, &other, error);
     if (reason != IM_OK)
         return reason;
-    if (im_str_eq(im_name_key(&other), im_name_key(&s->user->name)))
+    if (im_str_eq(im_name_key(&other), im_name_key(s->user->name)))
         return im_fail(error, IM_BAD_FIELD, "user: nobody can block themselves");
     struct im_request *r = im_request_new(core, s, cmd, IM_STORE_BLOCK, blocked);
     struct im_store_block *b = &r->store.block;
@@ -326,7 +326,8 @@ static enum im_reason check_profile(const struct im_core *core, const struct im_
 enum im_reason im_op_profile(struct im_core *core, struct im_session *s, const struct im_command *cmd,
                              struct im_error *error)
 {
-    struct im_name who = s->user->name;
+    struct im_name who;
+    im_name_copy(&who, s->user->name);
     enum im_reason reason = check_profile(core, cmd, error);
     if (reason == IM_OK && im_command_has(cmd, IM_F_user))
         reason = im_name_parse(cmd->user, &who, error);
@@ -437,7 +438,7 @@ static void reports_counted(struct im_store_op *op)
 static void write_report(const struct im_core *core, const struct im_session *s, const struct im_command *cmd,
                          struct im_out *out)
 {
-    member(out, "{\"by\":", im_name_text(&s->user->name));
+    member(out, "{\"by\":", im_name_text(s->user->name));
     im_out_str(out, ",\"ts\":");
     im_out_i64(out, core->wall_ms);
     member(out, ",\"user\":", im_command_has(cmd, IM_F_user) ? cmd->user : (struct im_str){0});

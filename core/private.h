@@ -64,6 +64,7 @@ struct im_session {
     struct im_user *user;     /* BEHIND and LIVE only */
     struct im_cursor *cursor; /* with user: the user's default, or &own_cursor; NULL for a SENDER */
     struct im_name *hook_to;  /* SENDER: the one conversation it may write to; malloc'd */
+    struct im_name *last_to;  /* whom it wrote to last; malloc'd or NULL */
     char *token_key;          /* record of the token it logged in with; malloc'd or NULL */
     bool by_password;         /* it rests on the user's password, by itself or through a token got for it */
     bool has_uid;             /* a Unix socket: whose process it is */
@@ -120,7 +121,7 @@ struct im_group {
 
 /* A user somebody is logged in as, or watches, or who was here a moment ago. Others exist in the store only. */
 struct im_user {
-    struct im_name name;
+    struct im_name *name;    /* malloc'd */
     uint64_t head_pos;       /* newest event known to concern this user */
     struct im_cursor cursor; /* the default device's */
     struct im_session *sessions;
@@ -134,6 +135,7 @@ struct im_user {
     uint64_t received_pos;   /* the furthest cursor of any device: others may know that it was received */
     struct im_event **fresh; /* direct messages of others after that; at most IM_FRESH_MAX, then the oldest go */
     size_t fresh_count;
+    uint64_t fresh_pos;     /* of the newest one there has been */
     enum im_presence state; /* as chosen, while online */
     char *status;           /* malloc'd or NULL */
     struct im_mark *marks;  /* to be written; core->marks has them all */
@@ -192,9 +194,10 @@ struct im_core {
 
 /* directory.c */
 struct im_user *im_user_find(struct im_core *, struct im_str key);
-struct im_user *im_user_get(struct im_core *, const struct im_name *); /* makes it when missing */
-void im_user_release(struct im_core *, struct im_user *);              /* frees it when nobody needs it */
-bool im_user_online(const struct im_user *);                           /* NULL: false */
+struct im_user *im_user_get(struct im_core *, const struct im_name *);          /* makes it when missing */
+void im_user_spell(struct im_core *, struct im_user *, const struct im_name *); /* the same id as its owner writes it */
+void im_user_release(struct im_core *, struct im_user *);                       /* frees it when nobody needs it */
+bool im_user_online(const struct im_user *);                                    /* NULL: false */
 /* The session sits down with its user: what the store knows of the user becomes known here. Takes over seats and
  * blocked of the login. */
 void im_user_join(struct im_core *, struct im_user *, struct im_session *, struct im_store_login *);
@@ -275,7 +278,8 @@ void im_op_run(struct im_core *, struct im_session *, struct im_command *);
 /* log.c */
 bool im_session_caught_up(const struct im_session *);
 void im_read_on(struct im_core *, struct im_session *); /* next events from the log */
-/* Hands a committed event to the sessions of everybody it concerns; `origin` has its answer already. */
-void im_route(struct im_core *, struct im_event *, uint64_t origin);
+/* Hands a committed event to the sessions of everybody it concerns; `origin` has its answer already. from, to: the
+ * users it names, where they are here; `to` not of groups. */
+void im_route(struct im_core *, struct im_event *, uint64_t origin, struct im_user *from, struct im_user *to);
 
 #endif

@@ -25,9 +25,9 @@ void im_receipt_fresh(struct im_core *core, struct im_user *user, struct im_even
     const struct im_msg *m = &e->msg;
     (void)core;
     if (e->type != IM_EV_MSG || m->kind != IM_CONV_DIRECT || m->pos <= user->received_pos ||
-        im_str_eq(m->from_key, im_name_key(&user->name)))
+        im_str_eq(m->from_key, im_name_key(user->name)))
         return;
-    for (size_t i = user->fresh_count; i > 0; i--)
+    for (size_t i = m->pos > user->fresh_pos ? 0 : user->fresh_count; i > 0; i--)
         if (user->fresh[i - 1]->msg.pos == m->pos)
             return;
     if (user->fresh_count == IM_FRESH_MAX)
@@ -35,6 +35,8 @@ void im_receipt_fresh(struct im_core *core, struct im_user *user, struct im_even
     if (user->fresh == NULL)
         user->fresh = im_alloc(IM_FRESH_MAX * sizeof *user->fresh);
     user->fresh[user->fresh_count++] = im_event_hold(e);
+    if (user->fresh_pos < m->pos)
+        user->fresh_pos = m->pos;
 }
 
 void im_receipt_advance(struct im_core *core, struct im_user *user, uint64_t pos)
@@ -51,10 +53,10 @@ void im_receipt_advance(struct im_core *core, struct im_user *user, uint64_t pos
 static void tell(struct im_core *core, struct im_user *to, const struct im_user *reader, uint64_t received,
                  uint64_t read)
 {
-    if (to == NULL || im_user_blocks(reader, im_name_key(&to->name)) || im_user_blocks(to, im_name_key(&reader->name)))
+    if (to == NULL || im_user_blocks(reader, im_name_key(to->name)) || im_user_blocks(to, im_name_key(reader->name)))
         return;
     struct im_event *e =
-        im_event_receipt(IM_CONV_DIRECT, im_name_text(&reader->name), im_name_text(&reader->name), received, read);
+        im_event_receipt(IM_CONV_DIRECT, im_name_text(reader->name), im_name_text(reader->name), received, read);
     im_user_tell(core, to, e);
     im_event_drop(&e);
 }
@@ -123,7 +125,9 @@ void im_mark_read(struct im_core *core, struct im_user *user, const struct im_na
         return;
     }
     mark = im_alloc(sizeof *mark);
-    *mark = (struct im_mark){.seq = seq, .user = user->name, .conv = *conv, .of_user = user->marks};
+    *mark = (struct im_mark){.seq = seq, .of_user = user->marks};
+    im_name_copy(&mark->user, user->name);
+    im_name_copy(&mark->conv, conv);
     user->marks = mark;
     DL_APPEND(core->marks, mark);
 }

@@ -335,7 +335,7 @@ enum im_reason im_op_password(struct im_core *core, struct im_session *s, const 
     if (reason != IM_OK)
         return reason;
     struct im_request *r = im_auth_new(core, s, cmd);
-    r->name = s->user->name;
+    im_name_copy(&r->name, s->user->name);
     if (s->token_key)
         memcpy(im_auth_of(r)->own_key, s->token_key, IM_SECRET_KEY);
     im_auth_read(r, IM_RECORD_ACCOUNT, im_name_key(&r->name), account_read);

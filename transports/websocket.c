@@ -383,8 +383,7 @@ void im_websocket_start(struct im_transport_env *env, struct im_stream *stream, 
     ws->link.dialect = u->im_v1 ? &im_dialect_json : &im_dialect_classroom;
     ws->link.lang = u->lang;
     if (ws->link.dialect == &im_dialect_classroom && !ws->echo) {
-        ws->link.target = im_alloc(sizeof u->target);
-        *ws->link.target = u->target;
+        ws->link.target = im_name_dup(&u->target);
     }
     im_ws_parser_init(&ws->parser, share_pool(env), &u->deflate);
     ws->heard_ms = im_loop_now_ms();

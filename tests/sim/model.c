@@ -496,19 +496,22 @@ static const char *marked(struct model *m, const struct im_store_marks *s)
     return NULL;
 }
 
-/* How many messages of its conversation are newer than this event. */
-static uint64_t newer(const struct model *m, size_t at)
+/* Is it older than what retention keeps of its conversation? */
+static bool surplus(const struct model *m, size_t at, const struct im_store_sweep *s)
 {
-    uint64_t n = 0;
-    for (size_t i = at + 1; i < m->count; i++)
-        n += m->log[i].conv == m->log[at].conv && m->log[i].type == IM_EV_MSG && !m->log[i].hidden;
-    return n;
+    uint64_t messages = 0, events = 0;
+    for (size_t i = at + 1; i < m->count; i++) {
+        bool there = m->log[i].conv == m->log[at].conv;
+        events += there;
+        messages += there && m->log[i].type == IM_EV_MSG && !m->log[i].hidden;
+    }
+    return messages >= s->retention_count || events >= s->retention_count * IM_RETENTION_EVENTS;
 }
 
 static const char *swept(struct model *m, const struct im_store_sweep *s)
 {
     for (size_t i = 0; i < m->count && s->retention_count > 0; i++)
-        m->log[i].erasable = m->log[i].erasable || newer(m, i) >= s->retention_count;
+        m->log[i].erasable = m->log[i].erasable || surplus(m, i, s);
     return NULL;
 }
 
