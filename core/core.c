@@ -202,7 +202,7 @@ static size_t check_user(const struct im_user *user)
     }
     MUST(sessions == user->session_count && chats == user->chat_count);
     MUST(sessions + user->sender_count > 0 || user->watchers || user->leaves_ms > 0);
-    MUST(sessions > 0 || (user->seats == NULL && user->fresh == NULL && user->blocked == NULL));
+    MUST(sessions > 0 || (user->seats == NULL && user->fresh == NULL));
     MUST(user->fresh_count <= IM_FRESH_MAX && (user->fresh_count > 0) == (user->fresh != NULL));
     MUST(!(chats > 0 && user->leaves_ms > 0));
     for (const struct im_watch *w = user->watchers; w; w = w->next, watchers++)

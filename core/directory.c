@@ -48,6 +48,7 @@ void im_user_release(struct im_core *core, struct im_user *user)
     HASH_DEL(core->users, user);
     free(user->name);
     free(user->status);
+    free(user->blocked);
     free(user);
 }
 
@@ -85,12 +86,12 @@ void im_user_block(struct im_user *user, struct im_str key, bool on)
     user->blocked_count = count;
 }
 
-void im_user_tell(struct im_core *core, struct im_user *user, struct im_event *e)
+void im_user_tell(struct im_core *core, struct im_user *user, struct im_event *e, uint64_t but)
 {
     struct im_session *s;
     DL_FOREACH2(user->sessions, s, user_next)
     {
-        if (s->seat != IM_SEAT_CHAT)
+        if (s->seat != IM_SEAT_CHAT || s->id == but)
             continue;
         if (s->link->ops->queued(s->link) > core->config->queue_soft_bytes)
             core->counters->n[IM_C_DROPPED]++;
@@ -105,6 +106,7 @@ static void settle(struct im_core *core, struct im_user *user, struct im_store_l
     for (size_t i = 0; i < login->seat_count; i++)
         im_seat_add(core, user, login->seats[i].name, login->seats[i].key, login->seats[i].role,
                     login->seats[i].members);
+    free(user->blocked);
     user->blocked = login->blocked;
     user->blocked_count = login->blocked_count;
     user->received_pos = login->furthest;
@@ -136,9 +138,6 @@ static void unsettle(struct im_core *core, struct im_user *user)
         im_seat_drop(core, user->seats);
     im_receipts_forget(core, user);
     im_marks_flush(core);
-    free(user->blocked);
-    user->blocked = NULL;
-    user->blocked_count = 0;
 }
 
 void im_user_leave(struct im_core *core, struct im_session *s)

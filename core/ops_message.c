@@ -217,7 +217,7 @@ enum im_reason im_op_read(struct im_core *core, struct im_session *s, const stru
     enum im_reason reason = im_conv_parse(cmd->conv, &conv, error);
     if (reason != IM_OK)
         return reason;
-    im_mark_read(core, s->user, &conv, cmd->seq);
+    im_mark_read(core, s, &conv, cmd->seq);
     im_reply_ok(s, cmd);
     return IM_OK;
 }
@@ -229,7 +229,7 @@ static void tell_group(struct im_core *core, const struct im_group *group, const
     DL_FOREACH(group->seats, seat)
     {
         if (seat->user != but)
-            im_user_tell(core, seat->user, e);
+            im_user_tell(core, seat->user, e, 0);
     }
 }
 
@@ -257,7 +257,7 @@ enum im_reason im_op_typing(struct im_core *core, struct im_session *s, const st
         struct im_user *peer = im_user_find(core, im_name_key(&conv));
         if (peer && peer != s->user && !im_user_blocks(peer, self_key) &&
             !im_user_blocks(s->user, im_name_key(peer->name)))
-            im_user_tell(core, peer, e);
+            im_user_tell(core, peer, e, 0);
     }
     im_event_drop(&e);
     return IM_OK;

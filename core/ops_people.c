@@ -194,7 +194,9 @@ struct profile {
     bool found, set_name, set_avatar, set_seen, hide_seen;
     struct im_str name, avatar; /* to be set; in request->text */
     struct im_out written, before;
+    unsigned tries;
 };
+enum { TRIES = 100 }; /* each time somebody else's came through */
 
 static void profile_read(struct im_store_op *op);
 
@@ -240,6 +242,14 @@ static void profile_written(struct im_store_op *op)
 {
     struct im_request *r = op->owner;
     struct im_session *s = im_request_answered(r);
+    struct profile *p = r->more;
+    if (op->status == IM_CONFLICT && s && p->tries++ < TRIES) { /* another of the user's requests was faster */
+        im_profile_clear(&p->value);
+        im_out_clear(&p->written);
+        im_out_clear(&p->before);
+        read_record(r, s, IM_RECORD_PROFILE);
+        return;
+    }
     im_request_tell(r, s, op->status);
     profile_end(r, s);
 }

@@ -153,6 +153,7 @@ struct im_mark {
     struct im_mark *prev, *next; /* in core->marks */
     struct im_mark *of_user;     /* the next one of the same user */
     uint64_t seq;
+    uint64_t session; /* that read it, and knows */
     struct im_name user, conv;
 };
 
@@ -204,8 +205,9 @@ void im_user_join(struct im_core *, struct im_user *, struct im_session *, struc
 void im_user_leave(struct im_core *, struct im_session *);
 bool im_user_blocks(const struct im_user *, struct im_str key); /* NULL: false */
 void im_user_block(struct im_user *, struct im_str key, bool on);
-/* Sends an ephemeral event to the user's chat sessions, but not to those that are slow. The reference stays. */
-void im_user_tell(struct im_core *, struct im_user *, struct im_event *);
+/* Sends an ephemeral event to the user's chat sessions, but not to the one of this id (0: all), nor to those that are
+ * slow. The reference stays. */
+void im_user_tell(struct im_core *, struct im_user *, struct im_event *, uint64_t but);
 
 /* presence.c */
 /* How `user` (whose im_user may be NULL) appears to `viewer`. Strings are the user's. */
@@ -239,7 +241,7 @@ void im_receipt_fresh(struct im_core *, struct im_user *,
 void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a device has all up to pos */
 void im_receipts_flush(struct im_core *);
 void im_receipts_forget(struct im_core *, struct im_user *);
-void im_mark_read(struct im_core *, struct im_user *, const struct im_name *conv, uint64_t seq);
+void im_mark_read(struct im_core *, struct im_session *, const struct im_name *conv, uint64_t seq);
 void im_marks_flush(struct im_core *);
 
 /* cursor.c */

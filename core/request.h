@@ -43,6 +43,7 @@ struct im_request {
     struct im_out self;  /* key of the user who asks */
     struct im_out text;  /* kept for the store operation */
     uint64_t since;
+    uint32_t limit;
     bool has_since, wrong_epoch;
     bool or_close; /* of the command */
     void *more;    /* the handler's; freed with free() */

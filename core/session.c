@@ -76,11 +76,18 @@ static void unthrottle(struct im_core *core, struct im_session *s)
     s->out_of_rate = false;
 }
 
+/* What somebody types may depend on the answer to the line before: whom one talks to, which message was the latest. */
+static bool one_at_a_time(const struct im_session *s)
+{
+    return s->link->dialect == &im_dialect_human && s->inflight > 0;
+}
+
 /* Backpressure: why reading should stop now. */
 static bool should_hold(const struct im_core *core, const struct im_session *s)
 {
-    return s->ending || s->state == IM_SESSION_LOGGING_IN || s->out_of_rate || s->inflight >= core->config->inflight ||
-           s->reads > 0 || s->link->ops->queued(s->link) > core->config->queue_soft_bytes;
+    return s->ending || one_at_a_time(s) || s->state == IM_SESSION_LOGGING_IN || s->out_of_rate ||
+           s->inflight >= core->config->inflight || s->reads > 0 ||
+           s->link->ops->queued(s->link) > core->config->queue_soft_bytes;
 }
 
 static void review_hold(struct im_core *core, struct im_session *s)
