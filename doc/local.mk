@@ -52,6 +52,7 @@ dist_docpages_DATA = \
 docwhydir = $(docpagesdir)/why
 dist_docwhy_DATA = \
 	doc/why/accounts.md \
+	doc/why/hot-path.md \
 	doc/why/http.md \
 	doc/why/log-and-cursor.md \
 	doc/why/login.md \
