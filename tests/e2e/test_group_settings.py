@@ -114,7 +114,8 @@ def test_creating_again_is_answered_again(owner):
     first = owner.ask("group", do="create", conv="#den", text="ours", public=True, cid="c1")
     again = owner.ask("group", do="create", conv="#den", text="ours", public=True, cid="c1")
     assert again["dup"] is True and again["pos"] == first["pos"]
-    for other in ({"text": "mine", "public": True}, {"text": "ours"}, {"text": "ours", "public": True, "history": "all"}):
+    ours = {"text": "ours", "public": True}
+    for other in (ours | {"text": "mine"}, ours | {"public": False}, ours | {"history": "all"}):
         assert owner.refused("group", do="create", conv="#den", cid="c1", **other) == "cid_conflict"
 
 

@@ -5,7 +5,7 @@ import os
 import random
 import threading
 
-from websockets.exceptions import InvalidMessage
+from websockets.exceptions import WebSocketException
 
 from imdtest.clients import Im
 from imdtest.kinds import LINKS
@@ -26,9 +26,9 @@ CONFIG = {
     "auth": {"register": "on", "argon2_memory": "8KiB", "argon2_ops": 1, "backoff_start": "0"},
 }
 
-# What may be answered to a request that came too late or was not allowed to whom it was. conflict: two profiles at once.
-HARMLESS = {"no_such_message", "no_such_group", "not_member", "forbidden", "muted", "banned", "last_owner", "group_exists",
-            "bad_field", "conflict"}
+# What may be answered to what came too late or was not allowed to whom it was. conflict: two profiles at once.
+HARMLESS = {"no_such_message", "no_such_group", "not_member", "forbidden", "muted", "banned", "last_owner",
+            "group_exists", "bad_field", "conflict"}
 
 
 def durable(events):
@@ -52,7 +52,7 @@ class Worker(threading.Thread):
     def run(self):
         try:
             self.work()
-        except (Closed, OSError, InvalidMessage):  # the last: dead in mid-handshake
+        except (Closed, OSError, WebSocketException):  # the last: dead in mid-handshake, or closing
             pass
         except Exception as error:  # for the main thread to raise
             self.problem = error
@@ -84,11 +84,13 @@ class Memory:
 
     def is_guest(self, group):
         """Is it known that somebody else has made it?"""
-        return self.next > 100 and not any((f.get("do"), f.get("conv")) == ("create", group) for _, f, _ in self.done.values())
+        made = {f["conv"] for _, f, _ in self.done.values() if f.get("do") == "create"}
+        return self.next > 100 and group not in made
 
     def may_be(self, what, never):
         """What may stand there now: what was acknowledged last, or what was asked for since."""
-        return [self.kept.get(what, never)] + [state(*step)[1] for step in self.open.values() if state(*step)[0] == what]
+        asked = [state(*step) for step in self.open.values()]
+        return [self.kept.get(what, never)] + [value for name, value in asked if name == what]
 
 
 def state(op, fields):
@@ -185,7 +187,9 @@ class Actor(Worker):
 
     def block(self):
         other = self.somebody()
-        return ("block", {"user": other, "on": self.memory.random.random() < 0.4}) if other != self.memory.me else self.say()
+        if other == self.memory.me:
+            return self.say()
+        return "block", {"user": other, "on": self.memory.random.random() < 0.4}
 
     def profile(self):
         return "profile", {"name": f"name {self.memory.next}", "avatar": f"avatar {self.memory.next}"}
@@ -397,7 +401,7 @@ class Audit:
             assert sorted(events) == list(range(first, last + 1)), f"{log}: {sorted(events)}"
             messages = sum(self.counted(log, event) for event in events.values())
             if first > 1:
-                assert messages >= KEEP or last - first + 1 >= KEEP * EVENTS, f"{log}: {messages} are left, from {first}"
+                assert messages >= KEEP or last - first + 1 >= KEEP * EVENTS, f"{log}: {messages} left, from {first}"
             if messages - self.counted(log, events[first]) >= KEEP or last - first >= KEEP * EVENTS:
                 return False
         return True
