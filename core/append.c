@@ -12,7 +12,7 @@ static bool same_content(const struct im_event *again, const struct im_event *ea
     return again->type == earlier->type && x->kind == y->kind && im_str_eq(x->to_key, y->to_key) &&
            (erased || (im_str_eq(x->body, y->body) && im_str_eq(x->mime, y->mime))) && x->ref == y->ref &&
            x->on == y->on && x->change == y->change && ((x->settings ^ y->settings) & ~x->keeps) == 0 &&
-           im_str_eq(x->user_key, y->user_key);
+           im_str_eq(x->user_key, y->user_key) && (x->change != IM_CHANGE_ROLE || x->role == y->role);
 }
 
 /* A client's append on its way; the request's id follows in the same block. */
