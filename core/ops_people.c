@@ -524,8 +524,18 @@ static void devices_done(struct im_store_op *op)
     im_request_finish(r, s);
 }
 
-/* The device is gone: so is what it could log in with. */
 static void device_dropped(struct im_store_op *op)
+{
+    struct im_request *r = op->owner;
+    struct im_session *s = im_request_answered(r);
+    if (op->status == IM_OK)
+        im_core_revoke(r->core, im_out_view(&r->self), im_out_view(&r->text));
+    im_request_tell(r, s, op->status);
+    im_request_finish(r, s);
+}
+
+/* First what the device could log in with, then the device: whatever comes between, it can be asked for again. */
+static void device_token_dropped(struct im_store_op *op)
 {
     struct im_request *r = op->owner;
     struct im_session *s = im_request_answered(r);
@@ -534,12 +544,10 @@ static void device_dropped(struct im_store_op *op)
         im_request_finish(r, s);
         return;
     }
-    im_core_revoke(r->core, im_out_view(&r->self), im_out_view(&r->text));
-    r->store.record_drop =
-        (struct im_store_record_drop){.op = {.kind = IM_STORE_RECORD_DROP, .done = im_request_done, .owner = r},
-                                      .kind = IM_RECORD_TOKEN,
-                                      .owner = im_out_view(&r->self),
-                                      .name = im_out_view(&r->text)};
+    r->store.device_drop =
+        (struct im_store_device_drop){.op = {.kind = IM_STORE_DEVICE_DROP, .done = device_dropped, .owner = r},
+                                      .key = im_out_view(&r->self),
+                                      .device = im_out_view(&r->text)};
     im_request_submit(r, s);
 }
 
@@ -559,10 +567,11 @@ enum im_reason im_op_devices(struct im_core *core, struct im_session *s, const s
         return im_fail(error, IM_BAD_FIELD, "device: this is the one you are on; say bye with forget");
     if (im_device_is_hook(cmd->device))
         return IM_NO_SUCH_DEVICE;
-    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_DEVICE_DROP, device_dropped);
+    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_RECORD_DROP, device_token_dropped);
     im_out_put(&r->text, cmd->device.p, cmd->device.len);
-    r->store.device_drop.key = im_out_view(&r->self);
-    r->store.device_drop.device = im_out_view(&r->text);
+    r->store.record_drop.kind = IM_RECORD_TOKEN;
+    r->store.record_drop.owner = im_out_view(&r->self);
+    r->store.record_drop.name = im_out_view(&r->text);
     im_request_submit(r, s);
     return IM_OK;
 }
