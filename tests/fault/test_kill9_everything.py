@@ -326,9 +326,10 @@ def settle(daemon, account):
     account.doing = None
     if what == "register":
         account.password = about if lets_in(daemon, user=account.user, password=about) else None
-    elif what == "change" and lets_in(daemon, user=account.user, password=about):
-        account.password = about
-        account.loose += account.tokens.values()  # may be going
+    elif what == "change":
+        if lets_in(daemon, user=account.user, password=about):
+            account.password = about
+        account.loose += account.tokens.values()  # go first, and may be going
         account.tokens = {}
     if account.password is None:
         assert lets_in(daemon, user=account.user), "not registered, so anybody's"
@@ -342,8 +343,7 @@ def settle(daemon, account):
     if what in ("enter", "forget", "register"):
         unsure = {"home" if what == "register" else about}
         assert devices - unsure == account.devices - unsure, vars(account)
-        if what == "enter" or about not in devices:  # its token may be another one by now, or going
-            account.loose += [account.tokens.pop(d) for d in unsure if d in account.tokens]
+        account.loose += [account.tokens.pop(d) for d in unsure if d in account.tokens]  # another by now, or gone
         account.devices = devices
     assert devices == account.devices, (devices, vars(account))
     for token in account.tokens.values():
@@ -484,8 +484,9 @@ def check_people(daemon, seen, m):
         log = seen.logs[seen.log(m.me, conv)]
         written = [reply["seq"] for op, fields, reply in m.done.values() if op == "send" and fields["to"] == conv]
         assert max([m.read[conv]] + written) <= row["read"] <= max(log), (conv, row, m.read[conv])
+        mine = {e["ref"] for e in view[conv] if e["op"] == "delete" and e["for"] == "me"}
         unread = [e["seq"] for e in view[conv] if e["op"] == "msg" and e["from"] != m.me and e["seq"] > row["read"]
-                  and not is_blank(log, e)]
+                  and not is_blank(log, e) and e["seq"] not in mine]
         assert row["unread"] == len(unread), (row, unread)
         check_history(im, m.me, conv, view[conv], log)
     im.close()
