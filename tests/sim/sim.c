@@ -226,7 +226,8 @@ static bool asked_for(const struct entry *e, const struct asked *a, bool dup)
         return true;
     if (e->change != a->change || e->user != a->user || (e->change == IM_CHANGE_ROLE && e->role != a->role && !dup))
         return false;
-    return (e->settings & a->named) == a->settings;
+    bool kept = dup || ((e->settings ^ e->before) & ~a->named) == 0; /* what it does not name */
+    return (e->settings & a->named) == a->settings && (kept || e->change == IM_CHANGE_CREATE);
 }
 
 static void answered(struct peer *p, const struct im_reply *r, const struct im_event *msg, bool dup)
