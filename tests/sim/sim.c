@@ -396,10 +396,10 @@ static void restart(struct world *w)
     start(w);
 }
 
-/* The lane that waits longer, mostly. */
-static struct lane *busier(struct world *w, size_t waiting, size_t other)
+/* A lane in which something waits, if there is one: how much, for each. */
+static struct lane *pick_lane(struct world *w, size_t first, size_t second)
 {
-    unsigned at = waiting == 0 || other == 0 ? other > 0 : sim_pick(w, 2);
+    unsigned at = first == 0 || second == 0 ? second > 0 : sim_pick(w, 2);
     return &w->lanes[at];
 }
 
@@ -407,11 +407,11 @@ static void act_store(struct world *w)
 {
     const struct lane *x = &w->lanes[0], *y = &w->lanes[1];
     if (sim_pick(w, 2)) {
-        struct lane *lane = busier(w, x->tail - x->executed, y->tail - y->executed);
+        struct lane *lane = pick_lane(w, x->tail - x->executed, y->tail - y->executed);
         for (unsigned n = 1 + sim_pick(w, 6); n > 0; n--)
             store_execute(w, lane);
     } else {
-        struct lane *lane = busier(w, x->executed - x->head, y->executed - y->head);
+        struct lane *lane = pick_lane(w, x->executed - x->head, y->executed - y->head);
         for (unsigned n = 1 + sim_pick(w, 6); n > 0; n--)
             store_complete(lane);
     }
