@@ -550,8 +550,7 @@ const char *model_after(struct model *m, const struct im_store_op *op)
     }
 }
 
-/* An edit goes with its message, wherever retention has got to. */
-static bool text_gone(const struct model *m, const struct entry *e)
+bool model_text_gone(const struct model *m, const struct entry *e)
 {
     const struct entry *ref = e->type == IM_EV_EDIT ? find(m, e->conv, e->ref) : NULL;
     return e->erased || (ref && ref->erasable);
@@ -565,7 +564,7 @@ static bool same(const struct model *m, const struct entry *e, const struct im_e
         return false;
     if (e->erased && msg->body.len > 0)
         return false;
-    return im_str_eq(msg->body, im_str(e->body)) || (text_gone(m, e) && msg->body.len == 0);
+    return im_str_eq(msg->body, im_str(e->body)) || (model_text_gone(m, e) && msg->body.len == 0);
 }
 
 const char *model_compare(const struct model *m, unsigned user, struct im_event *const *events, size_t count)

@@ -217,10 +217,10 @@ static void see(struct peer *p, const struct im_event *e)
     p->unflushed[p->unflushed_count++] = pos;
 }
 
-static bool asked_for(const struct entry *e, const struct asked *a, bool dup)
+static bool asked_for(const struct model *m, const struct entry *e, const struct asked *a, bool dup)
 {
     if (e->type != a->type || e->kind != a->kind || e->to != a->to || e->ref != a->ref || strcmp(e->cid, a->cid) != 0 ||
-        (strcmp(e->body, a->body) != 0 && !e->erased))
+        (strcmp(e->body, a->body) != 0 && !model_text_gone(m, e)))
         return false;
     if (e->type != IM_EV_MEMBER)
         return true;
@@ -242,7 +242,7 @@ static void answered(struct peer *p, const struct im_reply *r, const struct im_e
     if (pos == 0 || pos > w->model.count)
         broken(w, "acknowledged before it was committed");
     struct entry *e = &w->model.log[pos - 1];
-    if (e->from != p->user || !asked_for(e, asked, dup))
+    if (e->from != p->user || !asked_for(&w->model, e, asked, dup))
         broken(w, "request %" PRIu64 " of link %d is acknowledged with event %" PRIu64 ", which is another", id,
                (int)(p - w->peers), pos);
     if (!dup && e->acks++ > 0)
