@@ -224,7 +224,7 @@ static bool asked_for(const struct model *m, const struct entry *e, const struct
         return false;
     if (e->type != IM_EV_MEMBER)
         return true;
-    if (e->change != a->change || e->user != a->user || (e->change == IM_CHANGE_ROLE && e->role != a->role && !dup))
+    if (e->change != a->change || e->user != a->user || (e->change == IM_CHANGE_ROLE && e->role != a->role))
         return false;
     bool kept = dup || ((e->settings ^ e->before) & ~a->named) == 0; /* what it does not name */
     return (e->settings & a->named) == a->settings && (kept || e->change == IM_CHANGE_CREATE);
