@@ -505,6 +505,7 @@ static void check_books(struct world *w)
         settle(w);
     close_all(w);
     w->config->rate = 0;
+    w->config->login_timeout_ms = 600000; /* clearing up may take its time meanwhile */
     for (unsigned user = 0; user < USERS; user++)
         for (unsigned device = 0; device <= DEVICES; device++) {
             struct peer *p = &w->peers[0];
