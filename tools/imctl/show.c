@@ -252,6 +252,14 @@ static size_t split(char *words, char *out[COLUMNS_MAX])
     return n;
 }
 
+/* Of a stream that is over, all has been said but this. */
+static void put_left_out(const json_t *result, struct im_out *out)
+{
+    json_int_t dropped = json_integer_value(json_object_get(result, "dropped"));
+    if (dropped > 0)
+        im_out_printf(out, "%" JSON_INTEGER_FORMAT " were left out\n", dropped);
+}
+
 void show_result(const json_t *result, const char *show, bool bold, struct im_out *out)
 {
     const json_t *text = json_object_get(result, "text");
@@ -259,6 +267,8 @@ void show_result(const json_t *result, const char *show, bool bold, struct im_ou
     size_t n = split(copy, words);
     if (n > 0 && strcmp(words[0], "text") == 0 && json_is_string(text)) {
         im_out_safe(out, (struct im_str){json_string_value(text), json_string_length(text)}, true);
+    } else if (n > 0 && strcmp(words[0], "line") == 0) {
+        put_left_out(result, out);
     } else if (n > 2 && strcmp(words[0], "table") == 0) {
         show_table(result, words[1], words + 2, n - 2, bold, out);
     } else {
@@ -267,5 +277,52 @@ void show_result(const json_t *result, const char *show, bool bold, struct im_ou
         show_fields(fields, out);
         json_decref(fields);
     }
+    free(copy);
+}
+
+static void put_word(struct im_out *out, const char *key, const json_t *value)
+{
+    struct im_out text = {0};
+    put_value(&text, key, value);
+    im_out_safe(out, (struct im_str){im_out_data(&text), text.len}, false);
+    im_out_clear(&text);
+}
+
+static bool is_among(char **keys, size_t count, const char *key)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void show_line(json_t *item, char **keys, size_t count, struct im_out *out)
+{
+    const char *key;
+    json_t *value;
+    for (size_t i = 0; i < count; i++) {
+        im_out_str(out, i ? " " : "");
+        put_word(out, keys[i], json_object_get(item, keys[i]));
+    }
+    json_object_foreach(item, key, value)
+    {
+        if (is_among(keys, count, key) || json_is_null(value) || json_is_false(value))
+            continue;
+        im_out_char(out, ' ');
+        im_out_safe(out, im_str(key), false);
+        im_out_char(out, '=');
+        put_word(out, key, value);
+    }
+    im_out_char(out, '\n');
+}
+
+void show_item(json_t *item, const char *show, struct im_out *out)
+{
+    char *words[COLUMNS_MAX], *copy = im_strndup(show, strlen(show));
+    size_t n = split(copy, words);
+    if (n > 0 && strcmp(words[0], "line") == 0)
+        show_line(item, words + 1, n - 1, out);
+    else
+        show_result(item, show, false, out);
     free(copy);
 }
