@@ -332,6 +332,8 @@ struct im_store {
     bool (*full)(const struct im_store *);   /* what was written last found no room; NULL: never */
 };
 
+struct im_histogram;
+
 struct im_store_options {
     const char *path;        /* sqlite: the database file */
     bool sync_full;          /* sqlite: synchronous=FULL, else NORMAL */
@@ -339,8 +341,9 @@ struct im_store_options {
     uint8_t epoch_seed[16];  /* random, for a new log's epoch */
     void (*wake)(void *arg); /* something has completed; any thread; must only wake the loop */
     void *wake_arg;
-    struct im_log *log;           /* may be NULL */
-    struct im_counters *counters; /* written on the core's thread only; may be NULL */
+    struct im_log *log;             /* may be NULL */
+    struct im_counters *counters;   /* written on the core's thread only; may be NULL */
+    struct im_histogram *commit_us; /* of those that have a disk to wait for; written by the store's thread; or NULL */
 };
 
 static inline void im_store_submit(struct im_store *s, struct im_store_op *op)

@@ -6,6 +6,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin_commands.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
+	tools/imd/admin_latency.c \
 	tools/imd/admin_tokens.c \
 	tools/imd/admin_users.c \
 	tools/imd/config_file.c tools/imd/config_file.h \

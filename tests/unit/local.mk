@@ -11,6 +11,7 @@ UNIT_TESTS = \
 	tests/unit/test_core \
 	tests/unit/test_dialects \
 	tests/unit/test_groups \
+	tests/unit/test_histogram \
 	tests/unit/test_human \
 	tests/unit/test_human_print \
 	tests/unit/test_imbench \

@@ -20,7 +20,7 @@ static bool ends_with(const char *s, const char *end)
 
 static bool is_time(const char *key)
 {
-    return ends_with(key, "_ms");
+    return ends_with(key, "_ms") || ends_with(key, "_us");
 }
 
 static bool is_size(const char *key)
@@ -45,6 +45,19 @@ static void put_time(struct im_out *out, uint64_t ms)
         im_out_printf(out, "%" PRIu64 "d%02" PRIu64 "h", s / 86400, s / 3600 % 24);
 }
 
+/* Short ones, to three digits or so. */
+static void put_us(struct im_out *out, uint64_t us)
+{
+    if (us < 1000)
+        im_out_printf(out, "%" PRIu64 "us", us);
+    else if (us < 1000000)
+        im_out_printf(out, "%.*fms", us < 100000, (double)us / 1000);
+    else if (us < 60000000)
+        im_out_printf(out, "%.1fs", (double)us / 1000000);
+    else
+        put_time(out, us / 1000);
+}
+
 static void put_size(struct im_out *out, uint64_t bytes)
 {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
@@ -65,7 +78,7 @@ static void put_value(struct im_out *out, const char *key, const json_t *value)
 {
     size_t start = out->len;
     if (json_is_integer(value) && is_time(key))
-        put_time(out, (uint64_t)json_integer_value(value));
+        (ends_with(key, "_us") ? put_us : put_time)(out, (uint64_t)json_integer_value(value));
     else if (json_is_integer(value) && is_size(key))
         put_size(out, (uint64_t)json_integer_value(value));
     else if (json_is_boolean(value))

@@ -3,6 +3,7 @@
 
 #include "core/bytes.h"
 #include "core/core.h"
+#include "core/histogram.h"
 #include "core/jwt.h"
 #include "tools/imd/config_file.h"
 #include "tools/imd/hasher.h"
@@ -51,6 +52,7 @@ struct imd {
 
     struct event_base *base;
     struct im_counters counters;
+    struct im_histogram histograms[IM_HISTOGRAM_COUNT];
     struct im_store *store;
     struct imd_hasher *hasher;
     struct im_keys keys;
@@ -73,6 +75,7 @@ struct imd {
     int wake_fd;
     struct event *wake, *tick, *deadline, *watchdog, *signals[4];
     uint64_t ticks;
+    uint64_t tick_due_us; /* 0: not known yet */
     uint64_t started_mono_ms;
     int64_t started_wall_ms;
 
