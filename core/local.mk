@@ -25,6 +25,8 @@ core_libimcore_a_SOURCES = \
 	core/groups.c \
 	core/hash.c core/hash.h \
 	core/hasher.h \
+	core/histogram.c core/histogram.h \
+	core/inspect.c core/inspect.h \
 	core/json_scan.c core/json_scan.h \
 	core/jwt.c core/jwt.h \
 	core/log.c core/log.h \
@@ -55,6 +57,7 @@ core_libimcore_a_SOURCES = \
 	core/tbl/config.def \
 	core/tbl/counters.def \
 	core/tbl/fields.def \
+	core/tbl/histograms.def \
 	core/tbl/limits.def \
 	core/tbl/listen.def \
 	core/tbl/ops.def \

@@ -41,6 +41,7 @@ enum im_store_op_kind {
     IM_STORE_DEVICES,
     IM_STORE_USERS,
     IM_STORE_RECORDS,
+    IM_STORE_FIND,
     IM_STORE_STATS,
 };
 #define IM_STORE_FIRST_READ IM_STORE_SINCE
@@ -307,6 +308,15 @@ struct im_store_records {
     bool more;
 };
 
+/* The event at this pos; or, with pos 0, the one that a user sent under this cid. As it was appended, whoever may see
+ * it: for administration. */
+struct im_store_find {
+    struct im_store_op op;
+    uint64_t pos;
+    struct im_str from, cid; /* from: a key */
+    struct im_event *event;  /* out: a reference, now the caller's; NULL: there is none, or no more */
+};
+
 struct im_store_stats {
     struct im_store_op op;
     uint64_t events, users, conversations, groups, head, bytes; /* out; bytes on disk, 0 for memory */
@@ -332,6 +342,8 @@ struct im_store {
     bool (*full)(const struct im_store *);   /* what was written last found no room; NULL: never */
 };
 
+struct im_histogram;
+
 struct im_store_options {
     const char *path;        /* sqlite: the database file */
     bool sync_full;          /* sqlite: synchronous=FULL, else NORMAL */
@@ -339,8 +351,9 @@ struct im_store_options {
     uint8_t epoch_seed[16];  /* random, for a new log's epoch */
     void (*wake)(void *arg); /* something has completed; any thread; must only wake the loop */
     void *wake_arg;
-    struct im_log *log;           /* may be NULL */
-    struct im_counters *counters; /* written on the core's thread only; may be NULL */
+    struct im_log *log;             /* may be NULL */
+    struct im_counters *counters;   /* written on the core's thread only; may be NULL */
+    struct im_histogram *commit_us; /* of those that have a disk to wait for; written by the store's thread; or NULL */
 };
 
 static inline void im_store_submit(struct im_store *s, struct im_store_op *op)

@@ -240,6 +240,13 @@ static void counter_rows(const struct format *f, const struct table *t)
 #undef IM_COUNTER
 }
 
+static void histogram_rows(const struct format *f, const struct table *t)
+{
+#define IM_HISTOGRAM(sym, name, help) f->row(t, (const char *[]){"imd_" name "_seconds", help});
+#include "core/tbl/histograms.def"
+#undef IM_HISTOGRAM
+}
+
 static const char *const field_names[] = {
 #define IM_FIELD(member, name, type, max) name,
 #include "core/tbl/fields.def"
@@ -482,6 +489,7 @@ static const struct table tables[] = {
     {"listen", 4, {"Key", "Value", "Default", "Meaning"}, listen_rows},
     {"reasons", 5, {"Name", "Code", "Close code", "Retry", "Text"}, reason_rows},
     {"counters", 2, {"Counter", "Meaning"}, counter_rows},
+    {"histograms", 2, {"Histogram", "Meaning"}, histogram_rows},
     {"ops", 4, {"Op", "Needs", "May have", "When"}, op_rows},
     {"fields", 2, {"Field", "Value"}, field_rows},
     {"events", 4, {"Event", "Has", "May have", "Meaning"}, event_rows},

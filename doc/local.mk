@@ -8,6 +8,7 @@ doc_gen_schema_LDADD = $(IM_CORE)
 doc_tables = \
 	$(top_srcdir)/core/tbl/config.def \
 	$(top_srcdir)/core/tbl/counters.def \
+	$(top_srcdir)/core/tbl/histograms.def \
 	$(top_srcdir)/core/tbl/fields.def \
 	$(top_srcdir)/core/tbl/limits.def \
 	$(top_srcdir)/core/tbl/listen.def \

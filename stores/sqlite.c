@@ -2,9 +2,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/counters.h"
+#include "core/histogram.h"
 #include "core/mem.h"
 #include "stores/lane.h"
 #include "stores/result.h"
@@ -28,6 +30,7 @@ struct sqlite_store {
     void *wake_arg;
     struct im_log *log;
     struct im_counters *counters;
+    struct im_histogram *commit_us;
     char *path;
     int lock_file;
 
@@ -88,12 +91,28 @@ static void show_state(struct sqlite_store *st)
     atomic_store(&st->full, st->writer.full);
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static bool write_batch(struct sqlite_store *st)
+{
+    uint64_t start = now_us();
+    bool committed = im_writer_batch(&st->writer);
+    if (committed && st->commit_us)
+        im_histogram_add(st->commit_us, now_us() - start);
+    return committed;
+}
+
 static void *write_forever(void *arg)
 {
     struct sqlite_store *st = arg;
     while (next_batch(st)) {
         bool idle = st->writer.count == 0;
-        bool committed = !idle && im_writer_batch(&st->writer);
+        bool committed = !idle && write_batch(st);
         if (idle)
             im_writer_idle(&st->writer);
         show_state(st);
@@ -227,6 +246,7 @@ static struct sqlite_store *store_new(const struct im_store_options *o)
     st->wake_arg = o->wake_arg;
     st->log = o->log;
     st->counters = o->counters;
+    st->commit_us = o->commit_us;
     st->path = im_strndup(o->path, strlen(o->path));
     st->lock_file = -1;
     st->reader_count = o->readers > 0 ? o->readers : 1;

@@ -4,13 +4,19 @@ tools_imd_libimd_a_SOURCES = \
 	tools/safe_json.c tools/safe_json.h \
 	tools/imd/admin.c tools/imd/admin.h \
 	tools/imd/admin_commands.c \
+	tools/imd/admin_config.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
+	tools/imd/admin_latency.c \
+	tools/imd/admin_sessions.c \
+	tools/imd/admin_tail.c \
 	tools/imd/admin_tokens.c \
 	tools/imd/admin_users.c \
+	tools/imd/admin_why.c \
 	tools/imd/config_file.c tools/imd/config_file.h \
 	tools/imd/config_write.c \
 	tools/imd/daemon.c tools/imd/daemon.h \
+	tools/imd/filter.c tools/imd/filter.h \
 	tools/imd/hasher.c tools/imd/hasher.h \
 	tools/imd/hook_record.c tools/imd/hook_record.h \
 	tools/imd/hooks.c tools/imd/hooks.h \
@@ -24,6 +30,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/reload.c \
 	tools/imd/rpc.c tools/imd/rpc.h \
 	tools/imd/rpc_help.c \
+	tools/imd/tail.h \
 	tools/imd/unix_users.c tools/imd/unix_users.h
 IM_IMD = tools/imd/libimd.a $(YAML_LIBS) $(LIBSYSTEMD_LIBS)
 

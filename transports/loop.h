@@ -21,6 +21,7 @@ struct im_loop *im_loop_of(struct im_transport_env *);
 void im_loop_free(struct im_loop **);
 /* Milliseconds on a clock that never goes back. */
 uint64_t im_loop_now_ms(void);
+uint64_t im_loop_now_us(void);
 
 /* Work for the next turn of the loop. It cannot be cancelled: run() looks at its owner's state, and only run() may free
  * an owner whose work is queued. */

@@ -192,7 +192,8 @@ def test_metrics_is_in_the_exposition_format(shared):
     for line in response.body.decode().splitlines():
         if not line.startswith("#"):
             assert (found := sample.match(line)), line
-            assert found.group(1) in typed and found.group(1) in helped, line
+            family = re.sub("_(bucket|sum|count)$", "", found.group(1)) if "_seconds_" in line else found.group(1)
+            assert family in typed and family in helped, line
 
 
 def test_metrics_is_open_metrics_for_those_who_ask(shared):
@@ -206,7 +207,9 @@ def test_metrics_is_open_metrics_for_those_who_ask(shared):
     for line in lines:
         if not line.startswith("#"):
             name = re.match(r"\w+", line).group(0)
-            assert types[re.sub("_total$", "", name)] == ("counter" if name.endswith("_total") else "gauge"), line
+            kind = {"_total": "counter", "_bucket": "histogram", "_sum": "histogram", "_count": "histogram"}
+            family, suffix = re.match(r"(.*?(?:_seconds(?=_))?)(_total|(?<=_seconds)_(?:bucket|sum|count))?$", name).groups()
+            assert types[family] == kind.get(suffix, "gauge"), line
     try:
         from prometheus_client.openmetrics.parser import text_string_to_metric_families
     except ImportError:

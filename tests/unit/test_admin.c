@@ -36,6 +36,18 @@ static void fails(struct im_rpc_call *call)
     im_rpc_fail(call, IM_NO_SUCH_USER, "no \"%s\" \x1b[31m\xff", "喵");
 }
 
+static void stopped(struct im_rpc_call *call)
+{
+    host(call)->waiting = NULL;
+    im_rpc_result(call, json_false());
+}
+
+static void streams(struct im_rpc_call *call)
+{
+    if (im_rpc_stream(call, stopped))
+        host(call)->waiting = call;
+}
+
 static const struct im_rpc_command table[] = {
     {.name = "echo",
      .args = {{"text", IM_RPC_STRING, true, NULL, "What to say."}, {"times", IM_RPC_UINT, false, NULL, "How often."}},
@@ -50,6 +62,7 @@ static const struct im_rpc_command table[] = {
      .show = "fields",
      .run = echo},
     {.name = "later", .help = "Answer later.", .show = "fields", .run = later},
+    {.name = "streams", .help = "Tell as it happens.", .show = "line a", .patient = true, .run = streams},
     {.name = "fails", .help = "Fail.", .show = "fields", .run = fails},
     {.name = NULL},
 };
@@ -61,6 +74,7 @@ struct client {
     struct im_rpc rpc;
     struct im_out heard;
     unsigned overs; /* calls that were told to be over */
+    bool slow;      /* takes no items now */
 };
 
 static int setup(void **state)
@@ -88,6 +102,15 @@ static void hear(void *arg, struct im_bytes *bytes)
     im_bytes_drop(&bytes);
 }
 
+static bool hear_item(void *arg, struct im_bytes *bytes)
+{
+    struct client *c = arg;
+    if (!c->slow)
+        im_out_put(&c->heard, bytes->data, bytes->len);
+    im_bytes_drop(&bytes);
+    return !c->slow;
+}
+
 /* Says an exactly sized copy, so that a memory checker catches one byte too many. */
 static struct im_rpc_call *say(struct client *c, const char *line, bool may_write)
 {
@@ -96,7 +119,8 @@ static struct im_rpc_call *say(struct client *c, const char *line, bool may_writ
     memcpy(copy, line, len);
     im_out_clear(&c->heard);
     struct im_rpc_call *call =
-        im_rpc_line(&c->rpc, (struct im_str){copy, len}, (struct im_rpc_peer){.may_write = may_write}, hear, c);
+        im_rpc_line(&c->rpc, (struct im_str){copy, len}, (struct im_rpc_peer){.may_write = may_write},
+                    &(struct im_rpc_sink){hear, hear_item, c});
     free(copy);
     return call;
 }
@@ -230,6 +254,34 @@ static void an_asker_who_has_gone_gets_no_answer(void **state)
     assert_int_equal(c->heard.len, 0);
 }
 
+#define STREAM "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"streams\"}"
+
+static void a_stream_is_notifications_and_then_an_answer(void **state)
+{
+    struct client *c = *state;
+    struct im_rpc_call *call = say(c, STREAM, false);
+    assert_true(im_rpc_item(call, json_pack("{s:i}", "a", 1)));
+    c->slow = true;
+    assert_false(im_rpc_item(call, json_pack("{s:i}", "a", 2)));
+    assert_int_equal(c->overs, 0);
+    im_rpc_stop(call);
+    assert_null(c->host.waiting);
+    assert_str(((struct im_str){im_out_data(&c->heard), c->heard.len}),
+               "{\"jsonrpc\":\"2.0\",\"method\":\"streams\",\"params\":{\"id\":1,\"item\":{\"a\":1}}}\n"
+               "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":false}\n");
+}
+
+static void a_stream_ends_with_its_asker(void **state)
+{
+    struct client *c = *state;
+    im_rpc_abandon(say(c, STREAM, true));
+    assert_null(c->host.waiting);
+    assert_int_equal(c->heard.len, 0);
+    assert_int_equal(c->overs, 0);
+    answers(c, "{\"jsonrpc\":\"2.0\",\"method\":\"streams\"}", "");
+    assert_null(c->host.waiting);
+}
+
 static void help_and_description_come_from_the_table(void **state)
 {
     struct client *c = *state;
@@ -247,7 +299,7 @@ static void help_and_description_come_from_the_table(void **state)
     im_out_clear(&all);
     im_out_clear(&one);
     json_t *list = im_rpc_describe(&c->rpc);
-    assert_int_equal(json_array_size(list), 4);
+    assert_int_equal(json_array_size(list), 5);
     json_t *set = json_array_get(list, 1);
     assert_string_equal(json_string_value(json_object_get(set, "access")), "write");
     json_t *arg = json_array_get(json_object_get(set, "args"), 0);
@@ -287,6 +339,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_answer_may_come_later, setup, teardown),
         cmocka_unit_test_setup_teardown(a_notification_that_takes_its_time_is_told_to_be_over, setup, teardown),
         cmocka_unit_test_setup_teardown(an_asker_who_has_gone_gets_no_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stream_is_notifications_and_then_an_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stream_ends_with_its_asker, setup, teardown),
         cmocka_unit_test_setup_teardown(help_and_description_come_from_the_table, setup, teardown),
         cmocka_unit_test(every_command_is_complete),
     };

@@ -162,22 +162,29 @@ static int read_line(struct client *c, size_t *len)
     }
 }
 
-static int take_response(struct client *c, size_t len, json_t **response)
+static int not_admin(const struct client *c)
 {
-    *response = json_loadb(c->in, len, JSON_REJECT_DUPLICATES, NULL);
-    memmove(c->in, c->in + len + 1, c->len - len - 1);
-    c->len -= len + 1;
-    if (json_object_get(*response, "result") || json_object_get(*response, "error"))
-        return EX_OK;
-    json_decref(*response);
-    *response = NULL;
     complain("%s does not answer as an admin socket does; is it one for chatting?\nThe server's admin.address is "
              "needed.",
              c->path);
     return EX_PROTOCOL;
 }
 
-int client_call(struct client *c, const char *method, json_t *params, json_t **response)
+/* The next line, as JSON or NULL. */
+static int read_json(struct client *c, json_t **json)
+{
+    size_t len;
+    int status = read_line(c, &len);
+    *json = NULL;
+    if (status != EX_OK)
+        return status;
+    *json = json_loadb(c->in, len, JSON_REJECT_DUPLICATES, NULL);
+    memmove(c->in, c->in + len + 1, c->len - len - 1);
+    c->len -= len + 1;
+    return EX_OK;
+}
+
+static void send_request(struct client *c, const char *method, json_t *params)
 {
     json_t *request =
         json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", ++c->next_id, "method", method, "params", params);
@@ -187,7 +194,43 @@ int client_call(struct client *c, const char *method, json_t *params, json_t **r
     send_all(c, im_out_data(&line), line.len);
     im_out_clear(&line);
     json_decref(request);
-    size_t len;
-    int status = read_line(c, &len);
-    return status == EX_OK ? take_response(c, len, response) : status;
+}
+
+/* Reads what comes until there is a response. */
+static int read_response(struct client *c, void (*item)(void *arg, json_t *item), void *arg, json_t **response)
+{
+    json_t *found;
+    int status;
+    while ((status = read_json(c, response)) == EX_OK && item &&
+           (found = json_object_get(json_object_get(*response, "params"), "item"))) {
+        item(arg, found);
+        json_decref(*response);
+    }
+    if (status != EX_OK || json_object_get(*response, "result") || json_object_get(*response, "error"))
+        return status;
+    json_decref(*response);
+    *response = NULL;
+    return not_admin(c);
+}
+
+static void set_patience(const struct client *c, time_t seconds)
+{
+    struct timeval patience = {.tv_sec = seconds};
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+int client_call(struct client *c, const char *method, json_t *params, json_t **response)
+{
+    send_request(c, method, params);
+    return read_response(c, NULL, NULL, response);
+}
+
+int client_stream(struct client *c, const char *method, json_t *params, void (*item)(void *arg, json_t *item),
+                  void *arg, json_t **response)
+{
+    send_request(c, method, params);
+    set_patience(c, 0);
+    int status = read_response(c, item, arg, response);
+    set_patience(c, PATIENCE_S);
+    return status;
 }

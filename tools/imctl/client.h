@@ -18,6 +18,9 @@ int client_connect(struct client *, const char *path);
 void client_close(struct client *);
 /* Takes params. On EX_OK *response is the whole response, with a result or an error; the caller's reference. */
 int client_call(struct client *, const char *method, json_t *params, json_t **response);
+/* Waits without an end, and hands over what a stream sends before its response; the item is borrowed. */
+int client_stream(struct client *, const char *method, json_t *params, void (*item)(void *arg, json_t *item), void *arg,
+                  json_t **response);
 
 /* Prints "imctl: …" with everything in it made safe for a terminal. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

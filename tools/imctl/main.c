@@ -149,6 +149,38 @@ static int fetch_table(struct client *client, bool json, json_t **table)
     return status;
 }
 
+struct stream {
+    const char *show;
+    bool json;
+};
+
+static void print_item(void *arg, json_t *item)
+{
+    const struct stream *stream = arg;
+    struct im_out out = {0};
+    if (stream->json) {
+        im_json_put(&out, item);
+        im_out_char(&out, '\n');
+    } else {
+        show_item(item, stream->show, &out);
+    }
+    int status = print(&out);
+    im_out_clear(&out);
+    if (status != EX_OK) /* nobody reads what else may come */
+        exit(status);
+}
+
+/* Asks, and prints what comes while it is being answered. */
+static int ask(struct client *client, const json_t *command, json_t *params, bool json, json_t **response)
+{
+    const char *name = json_string_value(json_object_get(command, "name"));
+    const char *show = json_string_value(json_object_get(command, "show"));
+    struct stream stream = {.show = show ? show : "fields", .json = json};
+    if (json_is_true(json_object_get(command, "patient")))
+        return client_stream(client, name, params, print_item, &stream, response);
+    return client_call(client, name, params, response);
+}
+
 static int run(struct client *client, const struct options *options, char **words, int count)
 {
     json_t *table = NULL, *params = NULL, *response = NULL;
@@ -157,7 +189,7 @@ static int run(struct client *client, const struct options *options, char **word
     if (status == EX_OK)
         status = command_match(table, words, count, &command, &params);
     if (status == EX_OK)
-        status = client_call(client, json_string_value(json_object_get(command, "name")), params, &response);
+        status = ask(client, command, params, options->json, &response);
     if (status == EX_OK)
         status = show_response(response, command, options->json);
     json_decref(response);

@@ -20,7 +20,7 @@ static bool ends_with(const char *s, const char *end)
 
 static bool is_time(const char *key)
 {
-    return ends_with(key, "_ms");
+    return ends_with(key, "_ms") || ends_with(key, "_us");
 }
 
 static bool is_size(const char *key)
@@ -45,6 +45,19 @@ static void put_time(struct im_out *out, uint64_t ms)
         im_out_printf(out, "%" PRIu64 "d%02" PRIu64 "h", s / 86400, s / 3600 % 24);
 }
 
+/* Short ones, to three digits or so. */
+static void put_us(struct im_out *out, uint64_t us)
+{
+    if (us < 1000)
+        im_out_printf(out, "%" PRIu64 "us", us);
+    else if (us < 1000000)
+        im_out_printf(out, "%.*fms", us < 100000, (double)us / 1000);
+    else if (us < 60000000)
+        im_out_printf(out, "%.1fs", (double)us / 1000000);
+    else
+        put_time(out, us / 1000);
+}
+
 static void put_size(struct im_out *out, uint64_t bytes)
 {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
@@ -65,7 +78,7 @@ static void put_value(struct im_out *out, const char *key, const json_t *value)
 {
     size_t start = out->len;
     if (json_is_integer(value) && is_time(key))
-        put_time(out, (uint64_t)json_integer_value(value));
+        (ends_with(key, "_us") ? put_us : put_time)(out, (uint64_t)json_integer_value(value));
     else if (json_is_integer(value) && is_size(key))
         put_size(out, (uint64_t)json_integer_value(value));
     else if (json_is_boolean(value))
@@ -216,11 +229,18 @@ static void add_row(struct table *t, const json_t *row, char **columns, size_t c
 
 static void put_rest(const json_t *result, const char *key, size_t shown, struct im_out *out)
 {
+    const json_t *problem;
+    size_t i;
     json_int_t total = json_integer_value(json_object_get(result, "total"));
     if (shown == 0)
         im_out_printf(out, "no %s\n", key);
     else if (total > (json_int_t)shown)
         im_out_printf(out, "%zu of %" JSON_INTEGER_FORMAT " %s; more with limit=NUMBER\n", shown, total, key);
+    json_array_foreach(json_object_get(result, "problems"), i, problem)
+    {
+        im_out_safe(out, im_str(json_string_value(problem)), false);
+        im_out_char(out, '\n');
+    }
 }
 
 static void show_table(const json_t *result, const char *key, char **columns, size_t count, bool bold,
@@ -252,6 +272,14 @@ static size_t split(char *words, char *out[COLUMNS_MAX])
     return n;
 }
 
+/* Of a stream that is over, all has been said but this. */
+static void put_left_out(const json_t *result, struct im_out *out)
+{
+    json_int_t dropped = json_integer_value(json_object_get(result, "dropped"));
+    if (dropped > 0)
+        im_out_printf(out, "%" JSON_INTEGER_FORMAT " were left out\n", dropped);
+}
+
 void show_result(const json_t *result, const char *show, bool bold, struct im_out *out)
 {
     const json_t *text = json_object_get(result, "text");
@@ -259,6 +287,15 @@ void show_result(const json_t *result, const char *show, bool bold, struct im_ou
     size_t n = split(copy, words);
     if (n > 0 && strcmp(words[0], "text") == 0 && json_is_string(text)) {
         im_out_safe(out, (struct im_str){json_string_value(text), json_string_length(text)}, true);
+    } else if (n > 0 && strcmp(words[0], "line") == 0) {
+        put_left_out(result, out);
+    } else if (n > 2 && strcmp(words[0], "report") == 0) {
+        json_t *rest = json_copy((json_t *)(uintptr_t)result);
+        json_object_del(rest, words[1]);
+        show_fields(rest, out);
+        im_out_char(out, '\n');
+        show_table(result, words[1], words + 2, n - 2, bold, out);
+        json_decref(rest);
     } else if (n > 2 && strcmp(words[0], "table") == 0) {
         show_table(result, words[1], words + 2, n - 2, bold, out);
     } else {
@@ -267,5 +304,52 @@ void show_result(const json_t *result, const char *show, bool bold, struct im_ou
         show_fields(fields, out);
         json_decref(fields);
     }
+    free(copy);
+}
+
+static void put_word(struct im_out *out, const char *key, const json_t *value)
+{
+    struct im_out text = {0};
+    put_value(&text, key, value);
+    im_out_safe(out, (struct im_str){im_out_data(&text), text.len}, false);
+    im_out_clear(&text);
+}
+
+static bool is_among(char **keys, size_t count, const char *key)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void show_line(json_t *item, char **keys, size_t count, struct im_out *out)
+{
+    const char *key;
+    json_t *value;
+    for (size_t i = 0; i < count; i++) {
+        im_out_str(out, i ? " " : "");
+        put_word(out, keys[i], json_object_get(item, keys[i]));
+    }
+    json_object_foreach(item, key, value)
+    {
+        if (is_among(keys, count, key) || json_is_null(value) || json_is_false(value))
+            continue;
+        im_out_char(out, ' ');
+        im_out_safe(out, im_str(key), false);
+        im_out_char(out, '=');
+        put_word(out, key, value);
+    }
+    im_out_char(out, '\n');
+}
+
+void show_item(json_t *item, const char *show, struct im_out *out)
+{
+    char *words[COLUMNS_MAX], *copy = im_strndup(show, strlen(show));
+    size_t n = split(copy, words);
+    if (n > 0 && strcmp(words[0], "line") == 0)
+        show_line(item, words + 1, n - 1, out);
+    else
+        show_result(item, show, false, out);
     free(copy);
 }

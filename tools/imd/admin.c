@@ -36,14 +36,19 @@ struct conn {
     struct im_stream *stream;
     struct im_rpc_peer peer;
     bool ending;              /* close once the pending answer is out */
-    struct im_rpc_call *call; /* being answered; until then nothing further is read */
+    struct im_rpc_call *call; /* being answered; until then nothing further is read, but for what stops a stream */
     size_t len;
     char line[IMD_ADMIN_LINE_MAX];
 };
 
+static bool is_busy(const struct conn *c)
+{
+    return (c->call && !c->call->stop) || im_stream_queued(c->stream) > QUEUE_BYTES;
+}
+
 static void hold_if_busy(struct conn *c)
 {
-    im_stream_hold(c->stream, c->call != NULL || im_stream_queued(c->stream) > QUEUE_BYTES);
+    im_stream_hold(c->stream, is_busy(c));
 }
 
 static void send_answer(void *arg, struct im_bytes *bytes)
@@ -58,6 +63,16 @@ static void send_answer(void *arg, struct im_bytes *bytes)
     hold_if_busy(c);
     if (c->ending)
         im_stream_finish(c->stream, IM_BYE, LINGER_MS);
+}
+
+static bool send_item(void *arg, struct im_bytes *bytes)
+{
+    struct conn *c = arg;
+    bool room = im_stream_queued(c->stream) <= QUEUE_BYTES;
+    if (room)
+        im_stream_write_bytes(c->stream, bytes, 0);
+    im_bytes_drop(&bytes);
+    return room;
 }
 
 /* Refuses and closes; the peer's own words are not echoed. */
@@ -82,10 +97,12 @@ static void on_line(struct conn *c)
 {
     struct im_str line = {c->line, c->len};
     c->len = 0;
+    if (c->call)
+        im_rpc_stop(c->call);
     if (is_blank(line))
         return;
     c->imd->admin_requests++;
-    c->call = im_rpc_line(c->rpc, line, c->peer, send_answer, c);
+    c->call = im_rpc_line(c->rpc, line, c->peer, &(struct im_rpc_sink){send_answer, send_item, c});
     hold_if_busy(c);
 }
 
@@ -109,8 +126,10 @@ static size_t on_bytes(void *ctx, const uint8_t *p, size_t n)
 {
     struct conn *c = ctx;
     size_t taken = 0;
-    while (taken < n && !c->call && im_stream_queued(c->stream) <= QUEUE_BYTES)
+    while (taken < n && !is_busy(c))
         taken += take_line(c, p + taken, n - taken);
+    if (taken < n) /* a stream may have filled the queue since it was looked at last */
+        hold_if_busy(c);
     return taken;
 }
 
@@ -120,7 +139,9 @@ static void on_input_end(void *ctx)
     if (c->len > 0) /* a last line without its end */
         on_line(c);
     c->ending = true;
-    if (!c->call)
+    if (c->call && c->call->stop)
+        im_rpc_stop(c->call);
+    else if (!c->call)
         im_stream_finish(c->stream, IM_BYE, LINGER_MS);
 }
 
@@ -200,8 +221,17 @@ static void on_ready(void *arg, struct im_stream *stream)
 
 /* Opening. */
 
-const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands, imd_user_commands, imd_token_commands,
-                                                         imd_group_commands, imd_hook_commands, NULL};
+const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
+                                                         imd_user_commands,
+                                                         imd_token_commands,
+                                                         imd_group_commands,
+                                                         imd_hook_commands,
+                                                         imd_latency_commands,
+                                                         imd_session_commands,
+                                                         imd_tail_commands,
+                                                         imd_config_commands,
+                                                         imd_why_commands,
+                                                         NULL};
 
 static enum im_reason give_to_group(const char *path, const char *group_name, struct im_error *error)
 {

@@ -21,6 +21,7 @@
 #include "tools/imd/hooks.h"
 #include "tools/imd/keys.h"
 #include "tools/imd/notify.h"
+#include "tools/imd/tail.h"
 #include "transports/gate.h"
 #include "transports/listener.h"
 #include "transports/loop.h"
@@ -77,18 +78,24 @@ static void set_state(struct imd *imd, enum imd_state state)
 
 /* The store. */
 
-/* Any thread: the store has completed something. */
-static void wake_loop(void *arg)
+void imd_wake(const struct imd *imd)
 {
-    const struct imd *imd = arg;
     ssize_t wrote = write(imd->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
     (void)wrote; /* full: the loop has been woken already */
 }
 
+/* Any thread: the store has completed something. */
+static void wake_loop(void *arg)
+{
+    imd_wake(arg);
+}
+
 static void drain_store(struct imd *imd)
 {
+    uint64_t start = im_loop_now_us();
     imd_clock(imd);
-    imd->store->ops->drain(imd->store);
+    if (imd->store->ops->drain(imd->store) > 0)
+        im_histogram_add(&imd->histograms[IM_H_FANOUT], im_loop_now_us() - start);
     imd_hasher_drain(imd->hasher);
 }
 
@@ -98,6 +105,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     ssize_t got = read(fd, &count, sizeof count);
     (void)got, (void)what;
     drain_store(arg);
+    imd_tail_lines(arg);
 }
 
 static void stats_done(struct im_store_op *op)
@@ -138,6 +146,7 @@ static enum im_reason open_store(struct imd *imd, struct im_error *error)
         .wake_arg = imd,
         .log = imd->log,
         .counters = &imd->counters,
+        .commit_us = &imd->histograms[IM_H_COMMIT],
     };
     if (getrandom(options.epoch_seed, sizeof options.epoch_seed, 0) != sizeof options.epoch_seed)
         return im_fail(error, IM_SYSTEM, "no random numbers: %s", strerror(errno));
@@ -364,10 +373,21 @@ static void check_store(struct imd *imd)
         imd_shutdown(imd, "store failed");
 }
 
+/* How late the tick is. What is late by more than a whole one is not late again the next time. */
+static void note_lag(struct imd *imd)
+{
+    uint64_t now = im_loop_now_us(), due = imd->tick_due_us, step = IM_TICK_MS * 1000;
+    uint64_t lag = due > 0 && now > due ? now - due : 0;
+    if (due > 0)
+        im_histogram_add(&imd->histograms[IM_H_LOOP_LAG], lag);
+    imd->tick_due_us = (lag > 0 && lag < step ? due : now) + step;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct imd *imd = arg;
     (void)fd, (void)what;
+    note_lag(imd);
     imd_clock(imd);
     im_core_tick(imd->core);
     check_store(imd);

@@ -3,6 +3,7 @@
 
 #include "core/bytes.h"
 #include "core/core.h"
+#include "core/histogram.h"
 #include "core/jwt.h"
 #include "tools/imd/config_file.h"
 #include "tools/imd/hasher.h"
@@ -20,6 +21,7 @@ enum imd_state { IMD_STARTING, IMD_RUNNING, IMD_DRAINING, IMD_STOPPING };
 struct imd;
 struct imd_admin;
 struct imd_hooks;
+struct imd_tail;
 
 /* A way in that is not for clients (admin, metrics): its own caps and counters, so that neither can crowd the other
  * out, and clients' figures stay clients'. */
@@ -51,6 +53,7 @@ struct imd {
 
     struct event_base *base;
     struct im_counters counters;
+    struct im_histogram histograms[IM_HISTOGRAM_COUNT];
     struct im_store *store;
     struct imd_hasher *hasher;
     struct im_keys keys;
@@ -67,12 +70,14 @@ struct imd {
     struct imd_service admin_service;
     struct imd_admin *admin;
     struct imd_hooks *hooks;
+    struct imd_tail *tails;
     size_t jobs; /* admin commands under way; tools/imd/job.h */
     uint64_t admin_requests, admin_refused;
 
     int wake_fd;
     struct event *wake, *tick, *deadline, *watchdog, *signals[4];
     uint64_t ticks;
+    uint64_t tick_due_us; /* 0: not known yet */
     uint64_t started_mono_ms;
     int64_t started_wall_ms;
 
@@ -91,6 +96,8 @@ int imd_exit_code(enum im_reason);
 
 /* daemon.c */
 void imd_clock(struct imd *);
+/* Any thread: there is something to do for the loop. */
+void imd_wake(const struct imd *);
 const char *imd_state_name(const struct imd *);
 bool imd_store_failed(const struct imd *);
 bool imd_store_full(const struct imd *);
@@ -108,6 +115,8 @@ struct imd_reload {
     struct im_out problems; /* why nothing was changed, one per line */
 };
 bool imd_reload(struct imd *, struct imd_reload *);
+/* What the file says now, without anything being changed; NULL, and lines in *problems, if it cannot be used. */
+struct im_config *imd_read_config(const struct imd *, struct im_config_places **, struct im_out *problems);
 void imd_reload_clear(struct imd_reload *);
 
 /* pages.c: /healthz, /metrics and the chat page's routes. */

@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/mem.h"
@@ -47,6 +48,31 @@ static void put_reasons(struct exposition *e, const char *name, const char *help
     put_head(e, name, "counter", help);
     for (enum im_reason r = 0; r < IM_REASON_COUNT; r++)
         im_out_printf(&e->out, "imd_%s{reason=\"%s\"} %" PRIu64 "\n", name, im_reason_name(r), counts[r]);
+}
+
+/* Seconds, without a float's noise: every bound is a whole number of microseconds. */
+static void put_seconds(struct exposition *e, uint64_t us)
+{
+    im_out_printf(&e->out, "%" PRIu64 ".%06" PRIu64, us / 1000000, us % 1000000);
+}
+
+/* From 64 microseconds to 16 seconds; below and above, nobody needs to know. */
+static void put_histogram(struct exposition *e, enum im_histogram_kind kind, const struct im_histogram *h)
+{
+    enum { FIRST = 6, LAST = 24 };
+    char name[64];
+    struct im_histogram_view v;
+    im_histogram_look(h, &v);
+    snprintf(name, sizeof name, "%s_seconds", im_histogram_info(kind)->name);
+    put_head(e, name, "histogram", im_histogram_info(kind)->help);
+    for (unsigned power = FIRST; power <= LAST; power++) {
+        im_out_printf(&e->out, "imd_%s_bucket{le=\"", name);
+        put_seconds(e, UINT64_C(1) << power);
+        im_out_printf(&e->out, "\"} %" PRIu64 "\n", im_histogram_below(&v, power));
+    }
+    im_out_printf(&e->out, "imd_%s_bucket{le=\"+Inf\"} %" PRIu64 "\nimd_%s_sum ", name, v.count, name);
+    put_seconds(e, v.sum);
+    im_out_printf(&e->out, "\nimd_%s_count %" PRIu64 "\n", name, v.count);
 }
 
 static bool count_session(void *arg, const struct im_session_view *view)
@@ -119,6 +145,8 @@ static void put_metrics(struct exposition *e, const struct imd *imd)
     put_reasons(e, "closed_total", "Connections ended, by reason.", imd->counters.closed);
     put_one(e, "admin_requests_total", "counter", "Requests on the admin sockets.", imd->admin_requests);
     put_one(e, "admin_refused_total", "counter", "Connections to the admin sockets refused.", imd->admin_refused);
+    for (enum im_histogram_kind h = 0; h < IM_HISTOGRAM_COUNT; h++)
+        put_histogram(e, h, &imd->histograms[h]);
     if (e->open)
         im_out_str(&e->out, "# EOF\n");
 }

@@ -48,10 +48,10 @@ struct im_bytes *im_rpc_refusal(enum im_reason reason, const char *message)
 
 static void end(struct im_rpc_call *call, struct im_bytes *bytes)
 {
-    if (!call->answer || !call->id)
+    if (!call->sink.answer || !call->id)
         im_bytes_drop(&bytes);
-    if (call->answer)
-        call->answer(call->arg, bytes);
+    if (call->sink.answer)
+        call->sink.answer(call->sink.arg, bytes);
     if (call->over)
         *call->over = true;
     json_decref(call->args);
@@ -61,7 +61,9 @@ static void end(struct im_rpc_call *call, struct im_bytes *bytes)
 
 void im_rpc_abandon(struct im_rpc_call *call)
 {
-    call->answer = NULL;
+    call->sink = (struct im_rpc_sink){0};
+    if (call->stop)
+        call->stop(call);
 }
 
 void im_rpc_result(struct im_rpc_call *call, json_t *result)
@@ -79,6 +81,34 @@ void im_rpc_fail(struct im_rpc_call *call, enum im_reason reason, const char *fo
     const char *name = im_reason_name(reason);
     end(call, encode_error(call->id, REFUSED, reason, name, n < 0 ? im_reason_info(reason)->text[IM_EN] : message));
     free(message);
+}
+
+/* Streams. */
+
+bool im_rpc_stream(struct im_rpc_call *call, void (*stop)(struct im_rpc_call *))
+{
+    if (!call->id || !call->sink.item) {
+        im_rpc_fail(call, IM_BAD_FIELD, "%s sends a stream, and nobody would hear it", call->command->name);
+        return false;
+    }
+    call->stop = stop;
+    return true;
+}
+
+bool im_rpc_item(struct im_rpc_call *call, json_t *item)
+{
+    if (!call->sink.item) {
+        json_decref(item);
+        return false;
+    }
+    return call->sink.item(call->sink.arg,
+                           encode(json_pack("{s:s, s:s, s:{s:O, s:o}}", "jsonrpc", "2.0", "method", call->command->name,
+                                            "params", "id", call->id, "item", item)));
+}
+
+void im_rpc_stop(struct im_rpc_call *call)
+{
+    call->stop(call);
 }
 
 /* Arguments. */
@@ -258,13 +288,13 @@ static void unknown_command(const struct im_rpc *rpc, struct request *q)
         snprintf(q->problem + n, sizeof q->problem - (size_t)n, "; did you mean \"%.*s\"?", (int)best.len, best.p);
 }
 
-static void refuse(struct request *q, void (*answer)(void *arg, struct im_bytes *), void *arg)
+static void refuse(struct request *q, const struct im_rpc_sink *sink)
 {
     json_t *null = json_null();
     /* What cannot be told from a notification is answered all the same: id null (JSON-RPC 2.0, 5). */
     bool silent = q->root && json_is_object(q->root) && !json_object_get(q->root, "id") && q->code != INVALID_REQUEST;
     if (!silent)
-        answer(arg, encode_error(q->id ? q->id : null, q->code, IM_BAD_FIELD, q->name, q->problem));
+        sink->answer(sink->arg, encode_error(q->id ? q->id : null, q->code, IM_BAD_FIELD, q->name, q->problem));
 }
 
 /* Runs a command; returns the call if it goes on. */
@@ -285,7 +315,7 @@ static struct im_rpc_call *run(struct im_rpc_call *call)
 }
 
 struct im_rpc_call *im_rpc_line(const struct im_rpc *rpc, struct im_str line, struct im_rpc_peer peer,
-                                void (*answer)(void *arg, struct im_bytes *), void *arg)
+                                const struct im_rpc_sink *sink)
 {
     struct request q = {0};
     struct im_rpc_call *call = NULL;
@@ -297,11 +327,12 @@ struct im_rpc_call *im_rpc_line(const struct im_rpc *rpc, struct im_str line, st
     if (!q.code && !read_args(command, q.params, args, q.problem))
         bad(&q, INVALID_PARAMS, "bad_params", NULL);
     if (q.code) {
-        refuse(&q, answer, arg);
+        refuse(&q, sink);
         json_decref(args);
     } else {
         call = im_alloc(sizeof *call);
-        *call = (struct im_rpc_call){rpc, command, peer, args, json_incref(q.id), answer, arg, NULL};
+        *call = (struct im_rpc_call){
+            .rpc = rpc, .command = command, .peer = peer, .args = args, .id = json_incref(q.id), .sink = *sink};
     }
     json_decref(q.root);
     return call ? run(call) : NULL;

@@ -51,8 +51,10 @@ struct im_rpc_command {
     const char *usage;   /* after the name, when the arguments in their order do not tell; or NULL */
     const char *example; /* as typed after "imctl ", or NULL */
     /* How people like to see the result: "text" (result.text as it is), "fields" (one line for each), or
-     * "table KEY COLUMN…" (the objects in result.KEY). */
+     * "table KEY COLUMN…" (the objects in result.KEY), "report KEY COLUMN…" (fields, and then that table); of a stream,
+     * "line KEY…": a line for each item, these values first and then the others with their names. */
     const char *show;
+    bool patient;                      /* takes as long as it takes, as a stream does: the asker should not give up */
     void (*run)(struct im_rpc_call *); /* ends the call now or later */
 };
 
@@ -72,25 +74,43 @@ struct im_rpc_peer {
     unsigned uid; /* for the log */
 };
 
+/* Where an answer goes. What is handed over is JSON and a LF, safe for a terminal; the reference is the receiver's. */
+struct im_rpc_sink {
+    /* At most once, and last. NULL instead of bytes when a notification is over, which is not answered. */
+    void (*answer)(void *arg, struct im_bytes *);
+    /* One item of a stream; false: it was lost, the asker does not read fast enough. NULL: takes no streams. */
+    bool (*item)(void *arg, struct im_bytes *);
+    void *arg;
+};
+
 /* A request that is being answered. Ended by exactly one of im_rpc_result() and im_rpc_fail(). */
 struct im_rpc_call {
     const struct im_rpc *rpc;
     const struct im_rpc_command *command;
     struct im_rpc_peer peer;
-    json_t *args;                                 /* object, checked against the command's table */
-    json_t *id;                                   /* NULL: a notification, which gets no answer */
-    void (*answer)(void *arg, struct im_bytes *); /* NULL: nobody listens any more */
-    void *arg;
-    bool *over; /* rpc.c's: set when the call ends inside run() */
+    json_t *args;                       /* object, checked against the command's table */
+    json_t *id;                         /* NULL: a notification, which gets no answer */
+    struct im_rpc_sink sink;            /* answer NULL: nobody listens any more */
+    void (*stop)(struct im_rpc_call *); /* of a stream; NULL: none */
+    void *state;                        /* of a stream: the command's own */
+    bool *over;                         /* rpc.c's: set when the call ends inside run() */
 };
 
-/* Takes one line, without its end. Answers by answer(arg, bytes), which takes the reference, at most once: before this
- * returns NULL, or later, and then the call is returned. Bytes are JSON and a LF, safe for a terminal; NULL when a
- * notification is over, which is not answered. */
+/* Takes one line, without its end. Answers before this returns NULL, or later, and then the call is returned. */
 struct im_rpc_call *im_rpc_line(const struct im_rpc *, struct im_str line, struct im_rpc_peer,
-                                void (*answer)(void *arg, struct im_bytes *), void *arg);
-/* The asker has gone: the call goes on, and its answer is dropped. */
+                                const struct im_rpc_sink *);
+/* The asker has gone: the call goes on, unless it is a stream, and its answer is dropped. */
 void im_rpc_abandon(struct im_rpc_call *);
+
+/* Streams: notifications before the answer, {"method":COMMAND,"params":{"id":the request's,"item":…}}. */
+
+/* The call is a stream from now on. stop() ends the call before it returns; it is called when the asker wants no more,
+ * or has gone. False: nobody would hear it, and the call has failed. */
+bool im_rpc_stream(struct im_rpc_call *, void (*stop)(struct im_rpc_call *));
+/* Takes the reference. False: it was lost. */
+bool im_rpc_item(struct im_rpc_call *, json_t *item);
+/* The asker wants no more of a stream. */
+void im_rpc_stop(struct im_rpc_call *);
 
 void im_rpc_result(struct im_rpc_call *, json_t *result); /* takes the reference */
 /* The reason's name goes into error.data; the message is the format. */

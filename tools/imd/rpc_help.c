@@ -42,9 +42,10 @@ static json_t *describe_command(const struct im_rpc_command *command)
     json_t *args = json_array();
     for (const struct im_rpc_arg *arg = command->args; arg->name; arg++)
         json_array_append_new(args, describe_arg(arg));
-    return json_pack("{s:s, s:s, s:o, s:s, s:s*, s:s*, s:s}", "name", command->name, "access",
+    return json_pack("{s:s, s:s, s:o, s:s, s:s*, s:s*, s:s, s:b}", "name", command->name, "access",
                      command->access == IM_RPC_READ ? "read" : "write", "args", args, "help", command->help, "usage",
-                     command->usage, "example", command->example, "show", command->show);
+                     command->usage, "example", command->example, "show", command->show, "patient",
+                     (int)command->patient);
 }
 
 json_t *im_rpc_describe(const struct im_rpc *rpc)
