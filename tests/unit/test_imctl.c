@@ -19,7 +19,7 @@ static void shows(const char *result, const char *show, const char *expected)
 {
     struct im_out out = {0};
     json_t *json = parse(result);
-    show_result(json, show, false, &out);
+    show_result(json, show, &(struct show_style){0}, &out);
     json_decref(json);
     im_out_char(&out, '\0');
     assert_string_equal(im_out_data(&out), expected);

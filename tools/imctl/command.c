@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "core/bytes.h"
+#include "core/config.h"
 #include "core/suggest.h"
 #include "tools/imctl/client.h"
 #include "tools/imctl/secret.h"
@@ -105,6 +106,12 @@ static bool is_secret(const json_t *arg)
     return type && strcmp(type, "secret") == 0;
 }
 
+bool command_is_own(const json_t *command)
+{
+    const char *show = json_string_value(json_object_get(command, "show"));
+    return show && strcmp(show, "imctl") == 0;
+}
+
 static int set_value(json_t *params, const json_t *arg, const char *value)
 {
     const char *type = json_string_value(json_object_get(arg, "type"));
@@ -130,12 +137,50 @@ static int set_value(json_t *params, const json_t *arg, const char *value)
     return EX_OK;
 }
 
+/* "-i" stands for the argument whose name begins so, where imctl itself carries the command out; elsewhere a word may
+ * begin with a dash. */
+static const json_t *find_letter(const json_t *command, const char *word)
+{
+    const json_t *arg;
+    size_t i;
+    if (!command_is_own(command) || word[0] != '-' || !word[1] || word[2])
+        return NULL;
+    json_array_foreach(json_object_get(command, "args"), i, arg)
+    {
+        if (*name_of(arg) == word[1])
+            return arg;
+    }
+    return NULL;
+}
+
+/* An argument that can only be "yes" needs no value after its letter. */
+static bool is_flag(const json_t *arg)
+{
+    const char *choices = json_string_value(json_object_get(arg, "choices"));
+    return choices && strcmp(choices, "yes") == 0;
+}
+
+static int set_letter(const json_t *command, const json_t *arg, char **words, int count, int *at, json_t *params)
+{
+    if (is_flag(arg))
+        return set_value(params, arg, "yes");
+    if (*at + 1 == count) {
+        complain("%s needs a value; see: imctl help %s", words[*at], name_of(command));
+        return EX_USAGE;
+    }
+    return set_value(params, arg, words[++*at]);
+}
+
 static int read_args(const json_t *command, char **words, int count, json_t *params)
 {
-    const json_t *args = json_object_get(command, "args");
+    const json_t *args = json_object_get(command, "args"), *letter;
     size_t position = 0;
     int status = EX_OK;
     for (int i = 0; i < count && status == EX_OK; i++) {
+        if ((letter = find_letter(command, words[i]))) {
+            status = set_letter(command, letter, words, count, &i, params);
+            continue;
+        }
         const char *equals = strchr(words[i], '=');
         const json_t *arg = equals ? find_arg(args, words[i], (size_t)(equals - words[i])) : NULL;
         const char *value = arg ? equals + 1 : words[i];
@@ -185,6 +230,27 @@ static int check_required(const json_t *command, const json_t *params)
     return EX_OK;
 }
 
+/* The server does it for its own. */
+static int check_choices(const json_t *command, const json_t *params)
+{
+    const json_t *arg;
+    size_t i;
+    json_array_foreach(json_object_get(command, "args"), i, arg)
+    {
+        const char *choices = json_string_value(json_object_get(arg, "choices"));
+        const json_t *value = json_object_get(params, name_of(arg));
+        struct im_str text = {json_string_value(value), json_string_length(value)}, choice;
+        bool known = !choices || !text.p;
+        for (unsigned n = 0; !known && (choice = im_choice(choices, n)).p; n++)
+            known = im_str_eq(choice, text);
+        if (!known) {
+            complain("%s must be one of %s, not \"%s\"", name_of(arg), choices, text.p);
+            return EX_USAGE;
+        }
+    }
+    return EX_OK;
+}
+
 /* "help log level" asks about one command. */
 static int help_args(const json_t *table, char **words, int count, json_t *params)
 {
@@ -198,12 +264,35 @@ static int help_args(const json_t *table, char **words, int count, json_t *param
     return EX_OK;
 }
 
+/* The command with the longest name that the words begin with. */
+static const json_t *find_longest(const json_t *table, char **words, int count, int *used)
+{
+    const json_t *command = NULL;
+    for (*used = count < WORDS_MAX ? count : WORDS_MAX; *used > 0 && !command; *used -= !command)
+        command = find(table, words, *used);
+    return command;
+}
+
+bool command_tells_a_secret(const json_t *table, char **words, int count)
+{
+    int used;
+    const json_t *command = find_longest(table, words, count, &used), *arg;
+    size_t i;
+    json_array_foreach(json_object_get(command, "args"), i, arg)
+    {
+        if (is_secret(arg) && used + (int)i < count)
+            return true;
+        for (int k = used; is_secret(arg) && k < count; k++)
+            if (strstr(words[k], name_of(arg)))
+                return true;
+    }
+    return !command;
+}
+
 int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params)
 {
-    int used = count < WORDS_MAX ? count : WORDS_MAX;
-    *command = NULL;
-    for (; used > 0 && !*command; used -= !*command)
-        *command = find(table, words, used);
+    int used;
+    *command = find_longest(table, words, count, &used);
     if (!*command)
         return unknown(table, words, count);
     *params = json_object();
@@ -214,6 +303,8 @@ int command_match(const json_t *table, char **words, int count, const json_t **c
         status = read_args(*command, words + used, count - used, *params);
     if (status == EX_OK)
         status = check_required(*command, *params);
+    if (status == EX_OK && command_is_own(*command))
+        status = check_choices(*command, *params);
     if (status == EX_OK)
         status = read_secrets(*command, *params);
     if (status != EX_OK) {

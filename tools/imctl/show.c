@@ -9,8 +9,7 @@
 #include "tools/imctl/table.h"
 #include "tools/safe_json.h"
 
-#define COLUMNS_MAX 20
-#define FLAT_MAX    4 /* an object with so few members fits on one line */
+#define FLAT_MAX 4 /* an object with so few members fits on one line */
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -61,7 +60,7 @@ static void put_size(struct im_out *out, uint64_t bytes)
 
 static void put_list(struct im_out *out, const json_t *list);
 
-static void put_value(struct im_out *out, const char *key, const json_t *value)
+void show_value(struct im_out *out, const char *key, const json_t *value)
 {
     size_t start = out->len;
     if (json_is_integer(value) && is_time(key))
@@ -87,7 +86,7 @@ static void put_list(struct im_out *out, const json_t *list)
     json_array_foreach(list, i, value)
     {
         im_out_str(out, i ? ", " : "");
-        put_value(out, "", value);
+        show_value(out, "", value);
     }
 }
 
@@ -105,7 +104,7 @@ static void put_flat(struct im_out *out, json_t *object)
         if (json_is_true(value))
             im_out_str(out, key);
         else
-            put_value(out, key, value);
+            show_value(out, key, value);
     }
 }
 
@@ -133,7 +132,7 @@ static void add_field(struct table *t, const char *path, json_t *value)
         return;
     }
     add_name(t, path);
-    put_value(&text, path, json_is_object(value) ? NULL : value);
+    show_value(&text, path, json_is_object(value) ? NULL : value);
     add(t, &text);
     im_out_clear(&text);
 }
@@ -175,12 +174,13 @@ static void add_fields(struct table *t, const char *prefix, json_t *object)
     }
 }
 
+/* Never shortened: what is shown once must be there to be copied. */
 static void show_fields(json_t *result, struct im_out *out)
 {
     struct table t;
     table_init(&t, 2);
     add_fields(&t, "", result);
-    table_write(&t, false, out);
+    table_write(&t, false, 0, out);
     table_free(&t);
 }
 
@@ -201,12 +201,12 @@ static void add_header(struct table *t, const char *column)
     table_add(t, (struct im_str){name, len});
 }
 
-static void add_row(struct table *t, const json_t *row, char **columns, size_t count)
+static void add_row(struct table *t, const json_t *row, const char *const *columns, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct im_out text = {0};
         const json_t *value = json_object_get(row, columns[i]);
-        put_value(&text, columns[i], value);
+        show_value(&text, columns[i], value);
         if (json_is_number(value))
             table_right(t, i);
         add(t, &text);
@@ -223,8 +223,8 @@ static void put_rest(const json_t *result, const char *key, size_t shown, struct
         im_out_printf(out, "%zu of %" JSON_INTEGER_FORMAT " %s; more with limit=NUMBER\n", shown, total, key);
 }
 
-static void show_table(const json_t *result, const char *key, char **columns, size_t count, bool bold,
-                       struct im_out *out)
+static void show_table(const json_t *result, const char *key, const char *const *columns, size_t count,
+                       const struct show_style *style, struct im_out *out)
 {
     const json_t *rows = json_object_get(result, key), *row;
     size_t i;
@@ -237,35 +237,48 @@ static void show_table(const json_t *result, const char *key, char **columns, si
         add_row(&t, row, columns, count);
     }
     if (json_array_size(rows) > 0)
-        table_write(&t, bold, out);
+        table_write(&t, style->bold, style->width, out);
     put_rest(result, key, json_array_size(rows), out);
     table_free(&t);
 }
 
-/* Splits "table KEY COLUMN…" in place. */
-static size_t split(char *words, char *out[COLUMNS_MAX])
+size_t show_split(char *words, const char *out[SHOW_COLUMNS_MAX])
 {
     size_t n = 0;
     char *rest = NULL;
-    for (char *word = strtok_r(words, " ", &rest); word && n < COLUMNS_MAX; word = strtok_r(NULL, " ", &rest))
+    for (char *word = strtok_r(words, " ", &rest); word && n < SHOW_COLUMNS_MAX; word = strtok_r(NULL, " ", &rest))
         out[n++] = word;
     return n;
 }
 
-void show_result(const json_t *result, const char *show, bool bold, struct im_out *out)
+static void show_people(const json_t *result, const char *const *show, size_t words, const struct show_style *style,
+                        struct im_out *out)
 {
     const json_t *text = json_object_get(result, "text");
-    char *words[COLUMNS_MAX], *copy = im_strndup(show, strlen(show));
-    size_t n = split(copy, words);
-    if (n > 0 && strcmp(words[0], "text") == 0 && json_is_string(text)) {
+    if (words > 0 && strcmp(show[0], "text") == 0 && json_is_string(text)) {
         im_out_safe(out, (struct im_str){json_string_value(text), json_string_length(text)}, true);
-    } else if (n > 2 && strcmp(words[0], "table") == 0) {
-        show_table(result, words[1], words + 2, n - 2, bold, out);
+    } else if (words > 2 && strcmp(show[0], "table") == 0) {
+        show_table(result, show[1], show + 2, words - 2, style, out);
     } else {
         json_t *fields =
             json_is_object(result) ? json_copy((json_t *)(uintptr_t)result) : json_pack("{s:O}", "result", result);
         show_fields(fields, out);
         json_decref(fields);
+    }
+}
+
+void show_result(const json_t *result, const char *show, const struct show_style *style, struct im_out *out)
+{
+    const char *words[SHOW_COLUMNS_MAX];
+    char *copy = im_strndup(show, strlen(show));
+    size_t n = show_split(copy, words);
+    if (style->format == SHOW_JSON) {
+        im_json_put(out, result);
+        im_out_char(out, '\n');
+    } else if (style->format == SHOW_PEOPLE) {
+        show_people(result, words, n, style, out);
+    } else {
+        show_export(result, words, n, style->format, out);
     }
     free(copy);
 }

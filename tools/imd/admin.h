@@ -20,7 +20,7 @@ void imd_admin_free(struct imd_admin **);
 
 /* The commands, in tables that end with name NULL. Their host is the struct imd. */
 extern const struct im_rpc_command imd_admin_commands[], imd_user_commands[], imd_token_commands[],
-    imd_group_commands[], imd_hook_commands[];
+    imd_group_commands[], imd_hook_commands[], imd_imctl_commands[];
 extern const struct im_rpc_command *const imd_admin_tables[]; /* all of them; ends with NULL */
 
 #endif
