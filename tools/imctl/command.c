@@ -112,11 +112,20 @@ bool command_is_own(const json_t *command)
     return show && strcmp(show, "imctl") == 0;
 }
 
+static bool is_required(const json_t *arg)
+{
+    return json_is_true(json_object_get(arg, "required"));
+}
+
 static int set_value(json_t *params, const json_t *arg, const char *value)
 {
     const char *type = json_string_value(json_object_get(arg, "type"));
     uint64_t n;
     json_t *json;
+    if (is_secret(arg) && !*value) {
+        json_object_set_new(params, name_of(arg), json_null()); /* read_secrets() asks */
+        return EX_OK;
+    }
     if (is_secret(arg)) {
         complain("%s is asked for, or read from standard input: on a command line others could see it.", name_of(arg));
         return EX_USAGE;
@@ -195,7 +204,7 @@ static int read_args(const json_t *command, char **words, int count, json_t *par
     return status;
 }
 
-/* Asks for what must not stand on a command line. */
+/* Asks for what must not stand on a command line: what is required, and what was named with nothing after its '='. */
 static int read_secrets(const json_t *command, json_t *params)
 {
     const json_t *arg;
@@ -203,7 +212,7 @@ static int read_secrets(const json_t *command, json_t *params)
     json_array_foreach(json_object_get(command, "args"), i, arg)
     {
         char secret[2048];
-        if (!is_secret(arg))
+        if (!is_secret(arg) || !(is_required(arg) || json_object_get(params, name_of(arg))))
             continue;
         int status = secret_read(name_of(arg), secret, sizeof secret);
         if (status == EX_OK)
@@ -221,8 +230,7 @@ static int check_required(const json_t *command, const json_t *params)
     size_t i;
     json_array_foreach(json_object_get(command, "args"), i, arg)
     {
-        if (json_is_true(json_object_get(arg, "required")) && !is_secret(arg) &&
-            !json_object_get(params, name_of(arg))) {
+        if (is_required(arg) && !is_secret(arg) && !json_object_get(params, name_of(arg))) {
             complain("%s needs %s; see: imctl help %s", name_of(command), name_of(arg), name_of(command));
             return EX_USAGE;
         }
@@ -273,18 +281,15 @@ static const json_t *find_longest(const json_t *table, char **words, int count, 
     return command;
 }
 
-bool command_tells_a_secret(const json_t *table, char **words, int count)
+bool command_takes_secrets(const json_t *table, char **words, int count)
 {
     int used;
     const json_t *command = find_longest(table, words, count, &used), *arg;
     size_t i;
     json_array_foreach(json_object_get(command, "args"), i, arg)
     {
-        if (is_secret(arg) && used + (int)i < count)
+        if (is_secret(arg))
             return true;
-        for (int k = used; is_secret(arg) && k < count; k++)
-            if (strstr(words[k], name_of(arg)))
-                return true;
     }
     return !command;
 }

@@ -10,8 +10,9 @@
  * Returns EX_OK, a row of the table (borrowed) and parameters (the caller's); or says what is wrong. */
 int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params);
 
-/* Could there be a secret in these words? True also of what is no command: nobody knows what it was to be. */
-bool command_tells_a_secret(const json_t *table, char **words, int count);
+/* Does the command that these words begin with take one, so that one may have slipped in among them? True also of what
+ * is no command: nobody knows what it was to be. */
+bool command_takes_secrets(const json_t *table, char **words, int count);
 
 /* Does imctl carry the command of this row out itself? */
 bool command_is_own(const json_t *command);

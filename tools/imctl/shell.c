@@ -75,7 +75,7 @@ static int run_line(const struct options *options, char **words, int count, int 
         table = own_table();
     else
         status = run_open(&client, options, &table);
-    if (table && !command_tells_a_secret(table, words, count) && write(keep, "k", 1) < 0)
+    if (table && !command_takes_secrets(table, words, count) && write(keep, "k", 1) < 0)
         status = EX_OSERR;
     close(keep);
     if (status == EX_OK)
@@ -89,9 +89,21 @@ static void run_child(const struct options *options, char **words, int count, in
 {
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
+    signal(SIGTSTP, SIG_DFL);
     int status = run_line(options, words, count, keep);
     fflush(NULL);
     _exit(status);
+}
+
+/* Ctrl-Z stops the command, which may have a screen to leave first, and only then this shell. */
+static int wait_for(pid_t child)
+{
+    int status = 0;
+    while (waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status)) {
+        raise(SIGSTOP);
+        kill(child, SIGCONT);
+    }
+    return status;
 }
 
 /* Returns whether the line may be kept. */
@@ -115,7 +127,7 @@ static bool run_apart(const struct shell *shell, const struct options *options, 
     bool keep = child > 0 && read(ends[0], &mark, 1) == 1;
     close(ends[0]);
     if (child > 0)
-        waitpid(child, &status, 0);
+        status = wait_for(child);
     if (WIFSIGNALED(status)) {
         tcsetattr(STDIN_FILENO, TCSADRAIN, &shell->terminal);
         fputc('\n', stdout);
@@ -180,7 +192,7 @@ static void greet(const struct options *options)
         im_out_printf(&out, ", %" JSON_INTEGER_FORMAT " online. ",
                       json_integer_value(json_object_get(result, "users")));
     }
-    im_out_str(&out, "Tab completes, help lists the commands, Ctrl-D ends.\n");
+    im_out_str(&out, "Tab completes, help lists all, Ctrl-D ends.\n");
     run_print(&out);
     im_out_clear(&out);
     json_decref(result);
@@ -198,6 +210,7 @@ int shell_run(const struct options *options)
     const char *line;
     signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);
+    signal(SIGTSTP, SIG_IGN);
     tcgetattr(STDIN_FILENO, &shell.terminal);
     greet(options);
     shell.editor = editor_open("imctl> ", offer, &shell);
