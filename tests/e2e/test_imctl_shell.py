@@ -75,8 +75,7 @@ def test_words_are_completed_and_what_there_is_is_fetched_live(shell, connect):
     shell.type("\x03")
     shell.expect(PROMPT)
     shell.type("kick al\t")
-    shell.expect_plain(r"alice +alois")
-    shell.expect_plain(PROMPT + "kick al")
+    shell.expect_plain(f"alice +alois.*{PROMPT}kick al")
     connect(shell.server, "line", "bobby")
     shell.type("\x15kick bo\t\n")
     shell.expect_plain("kick bobby ")
@@ -88,16 +87,15 @@ def test_words_are_completed_and_what_there_is_is_fetched_live(shell, connect):
 
 def test_completion_quotes_what_needs_it(shell):
     name = "a \"b\" 'c"
-    shell.server.imctl("token", "create", "alice", "label=x")
-    shell.type("group show \\#\t")
-    shell.type("\x15token create 'ali\t")
-    shell.expect_plain("token create alice ")
+    shell.server.imctl("user", "add", "bot", "weather")
+    shell.type("token create 'wea\t")
+    shell.expect_plain("weather ")
     shell.type("\x03")
     shell.expect(PROMPT)
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    run(shell, f'token create alice "label={quoted}"', "token +[A-Za-z0-9_-]{43}")
+    run(shell, f'token create weather "label={quoted}"', "token +[A-Za-z0-9_-]{43}")
     assert name in [row["label"] for row in shell.server.imctl("token", "list")["tokens"]]
-    run(shell, "token create alice 'open", "a quote is not closed")
+    run(shell, "token create weather 'open", "a quote is not closed")
 
 
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C", "POSIX"])
@@ -105,7 +103,7 @@ def test_characters_are_characters_whatever_the_locale(server, tmp_path, locale)
     with shell_of(server, tmp_path, LC_ALL=locale) as shell:
         shell.type("kick 小红\x7f明\n")  # one key takes one character away
         shell.expect(r"user +小明")
-    assert {row["user"] for row in server.imctl("sessions")["sessions"]} == {"alice", "alois"}
+    until(lambda: {row["user"] for row in server.imctl("sessions")["sessions"]} == {"alice", "alois"}, "the others")
 
 
 def test_ctrl_c_drops_a_line_and_ends_a_command_but_not_the_shell(shell):
@@ -151,7 +149,7 @@ def test_history_is_kept_for_the_next_time_and_without_secrets(server, tmp_path)
     state = tmp_path / "state"
     path = state / "imctl" / "history"
     with shell_of(server, tmp_path, XDG_STATE_HOME=str(state)) as shell:
-        run(shell, "group show '#none'", "no group|no such")
+        run(shell, "group show '#none'", "No such group")
         run(shell, "user add eve password=hunter22", "command line")
         run(shell, "user ad eve password=hunter22", "no command")
         run(shell, "hook add h eve http://127.0.0.1/hunter22 secret=hunter22", "command line")
@@ -276,14 +274,13 @@ def width(line):
 @pytest.mark.parametrize("end", ["q", "\x03", signal.SIGTERM, signal.SIGHUP])
 def test_top_leaves_the_terminal_as_it_was(server, end):
     with top_of(server) as top:
-        mode = None
         top.frame("alice")
-        before = top.mode()
+        within = top.mode()
         if isinstance(end, str):
             top.type(end)
         else:
             os.kill(top.pid, end)
-        until(lambda: (mode := top.mode()) != before or mode is None, "the mode it found")
+        until(lambda: top.mode() != within, "the mode it found")
         status = top.wait()
         assert status == (0 if end == "q" else -(signal.SIGINT if end == "\x03" else end))
         assert top.all.endswith("\x1b[?25h\x1b[?1049l")

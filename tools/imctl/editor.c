@@ -258,6 +258,7 @@ const char *editor_read(struct editor *e)
 {
     int count = 0;
     e->interrupted = false;
+    el_set(e->el, EL_PREP_TERM, 1); /* before the prompt: whoever sees that may press Ctrl-C */
     const char *line = el_gets(e->el, &count);
     free(e->line);
     e->line = NULL;

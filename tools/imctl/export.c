@@ -138,7 +138,7 @@ static void put_fields(struct im_out *out, const char *path, const json_t *value
     }
 }
 
-/* Text: its lines. */
+/* Text: its lines. An empty one is written as such, for an empty line is no record. */
 static void put_lines(struct im_out *out, struct im_str text, enum show_format format)
 {
     while (text.len > 0) {
@@ -147,7 +147,7 @@ static void put_lines(struct im_out *out, struct im_str text, enum show_format f
         struct im_out line = {0};
         im_out_safe(&line, (struct im_str){text.p, n}, false);
         put_cell(out, (struct im_str){im_out_data(&line), line.len}, true, format);
-        im_out_char(out, '\n');
+        im_out_str(out, n == 0 && format == SHOW_CSV ? "\"\"\n" : "\n");
         im_out_clear(&line);
         text = (struct im_str){text.p + step, text.len - step};
     }

@@ -13,7 +13,7 @@ import time
 
 from .wait import PATIENCE
 
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]|\a|\x0f")
+ESCAPES = re.compile(r"\r\x1b\[\d+G|\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]|\a|\x0f")
 
 
 class Terminal:
@@ -62,7 +62,7 @@ class Terminal:
                 text = pieces[n]
                 if "\x1b[J" in text and re.search(wanted, ESCAPES.sub("", text.split("\x1b[J")[0]), re.S):
                     self.seen = "\x1b[H".join([""] + pieces[n + 1:])
-                    return ESCAPES.sub("", text.split("\x1b[J")[0]).split("\r\n")
+                    return ESCAPES.sub("", text.split("\x1b[J")[0]).replace("\r", "").split("\n")
             if not self._read(end):
                 raise AssertionError(f"no picture with {wanted!r} but {self.seen[-3000:]!r}")
 
