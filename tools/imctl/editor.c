@@ -219,9 +219,10 @@ static void bind_keys(EditLine *el)
     el_set(el, EL_EDITOR, "emacs");
     el_source(el, NULL);
     el_set(el, EL_SETTY, "-d", "-isig", NULL); /* Ctrl-C is a key like others while a line is typed */
-    el_set(el, EL_ADDFN, "imctl-complete", "Complete a word", complete);
-    el_set(el, EL_ADDFN, "imctl-interrupt", "Drop the line", interrupt);
-    el_set(el, EL_ADDFN, "imctl-suspend", "Stop the program", suspend);
+    /* Wide, for these strings are not copied, and what a narrow call makes of them is never freed. */
+    el_wset(el, EL_ADDFN, L"imctl-complete", L"Complete a word", complete);
+    el_wset(el, EL_ADDFN, L"imctl-interrupt", L"Drop the line", interrupt);
+    el_wset(el, EL_ADDFN, L"imctl-suspend", L"Stop the program", suspend);
     el_set(el, EL_BIND, "^I", "imctl-complete", NULL);
     el_set(el, EL_BIND, "^C", "imctl-interrupt", NULL);
     el_set(el, EL_BIND, "^Z", "imctl-suspend", NULL);
