@@ -3,7 +3,7 @@
 FROM debian:12 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev make autoconf automake pkgconf \
         libevent-dev libssl-dev libjansson-dev libyaml-dev libsqlite3-dev libsodium-dev libutf8proc-dev uthash-dev \
-        zlib1g-dev libcmocka-dev libedit-dev libncurses-dev
+        zlib1g-dev libcmocka-dev libedit-dev
 COPY . /src
 RUN cd /src && ./autogen.sh && mkdir /build && cd /build && \
     /src/configure --prefix=/usr --sysconfdir=/etc --without-systemd && make -j"$(nproc)" && \
@@ -12,7 +12,7 @@ RUN cd /src && ./autogen.sh && mkdir /build && cd /build && \
 FROM debian:12
 RUN apt-get update && apt-get install -y --no-install-recommends libevent-core-2.1-7 libevent-extra-2.1-7 \
         libevent-openssl-2.1-7 libevent-pthreads-2.1-7 libssl3 libjansson4 libyaml-0-2 libsqlite3-0 libsodium23 \
-        libutf8proc2 zlib1g libedit2 libncursesw6 && rm -rf /var/lib/apt/lists/* && \
+        libutf8proc2 zlib1g libedit2 && rm -rf /var/lib/apt/lists/* && \
     useradd --system --user-group --home-dir /var/lib/imd --shell /usr/sbin/nologin imd && \
     install -d -o imd -g imd -m 750 /var/lib/imd && install -d -o imd -g imd /run/imd
 COPY --from=build /out/usr/bin/imd /out/usr/bin/imctl /usr/bin/

@@ -7,6 +7,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin_config.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
+	tools/imd/admin_imctl.c \
 	tools/imd/admin_latency.c \
 	tools/imd/admin_sessions.c \
 	tools/imd/admin_tail.c \
@@ -44,10 +45,26 @@ tools_imctl_libimctl_a_SOURCES = \
 	tools/imctl/client.c tools/imctl/client.h \
 	tools/imctl/command.c tools/imctl/command.h \
 	tools/imctl/complete.c tools/imctl/complete.h \
+	tools/imctl/editor.c tools/imctl/editor.h \
+	tools/imctl/export.c \
+	tools/imctl/history.c tools/imctl/history.h \
+	tools/imctl/options.c tools/imctl/options.h \
+	tools/imctl/own.c tools/imctl/own.h \
+	tools/imctl/run.c tools/imctl/run.h \
+	tools/imctl/sample.c tools/imctl/sample.h \
+	tools/imctl/screen.c tools/imctl/screen.h \
 	tools/imctl/secret.c tools/imctl/secret.h \
+	tools/imctl/shell.c tools/imctl/shell.h \
 	tools/imctl/show.c tools/imctl/show.h \
-	tools/imctl/table.c tools/imctl/table.h
-IM_IMCTL = tools/imctl/libimctl.a
+	tools/imctl/split.c tools/imctl/split.h \
+	tools/imctl/stat.c \
+	tools/imctl/table.c tools/imctl/table.h \
+	tools/imctl/top.c \
+	tools/imctl/wait.c \
+	tools/imd/admin_imctl.c \
+	tools/imd/rpc.c tools/imd/rpc.h \
+	tools/imd/rpc_help.c
+IM_IMCTL = tools/imctl/libimctl.a $(LIBEDIT_LIBS)
 
 bin_PROGRAMS += tools/imctl/imctl
 tools_imctl_imctl_SOURCES = tools/imctl/main.c

@@ -41,7 +41,7 @@ static void put_safe(struct im_out *out, const char *json, size_t left)
 
 void im_json_put(struct im_out *out, const json_t *value)
 {
-    char *json = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *json = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     if (json)
         put_safe(out, json, strlen(json));
     free(json);

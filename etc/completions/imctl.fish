@@ -8,5 +8,7 @@ end
 complete -c imctl -f -a '(__imctl_complete)'
 complete -c imctl -s s -l socket -r -F -d 'The admin socket'
 complete -c imctl -s j -l json -d 'Print the answer as JSON'
+complete -c imctl -l csv -d 'Print records as CSV'
+complete -c imctl -l plain -d 'Print records with tabs between'
 complete -c imctl -s h -l help -d 'Print the options and the commands'
 complete -c imctl -s V -l version -d 'Print the version'

@@ -2,18 +2,14 @@
 
 import contextlib
 import os
-import pty
 import re
-import select
 import shutil
-import signal
 import subprocess
-import time
 
 import pytest
 
 from imdtest.daemon import find_program
-from imdtest.wait import PATIENCE
+from imdtest.terminal import at_terminal
 
 TOP = os.path.join(os.path.dirname(__file__), "..", "..")
 SCRIPTS = os.path.join(TOP, "etc", "completions")
@@ -100,34 +96,10 @@ def shell(daemon, tmp_path, *command):
     link = bin_dir / "imctl"
     if not link.exists():
         link.symlink_to(find_program("imctl", "IMCTL"))
-    env = {**os.environ, "PATH": f"{bin_dir}:{os.environ['PATH']}", "IMCTL_SOCKET": daemon.admin_path, "TERM": "dumb",
+    env = {"PATH": f"{bin_dir}:{os.environ['PATH']}", "IMCTL_SOCKET": daemon.admin_path, "TERM": "dumb",
            "LC_ALL": "C.UTF-8", "HOME": str(tmp_path), "HISTFILE": "/dev/null", "INPUTRC": "/dev/null", "COLUMNS": "200"}
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execvpe(command[0], command, env)
-    try:
-        yield Terminal(fd)
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(fd)
-
-
-class Terminal:
-    def __init__(self, fd):
-        self.fd, self.seen = fd, ""
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def expect(self, pattern):
-        end = time.monotonic() + PATIENCE
-        while not (found := re.search(pattern, self.seen)):
-            if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
-                raise AssertionError(f"no {pattern!r} but {self.seen!r}")
-            self.seen += os.read(self.fd, 10000).decode(errors="replace").replace("\a", "")
-        self.seen = self.seen[found.end():]
-        return found
+    with at_terminal(*command, env=env) as terminal:
+        yield terminal
 
 
 @pytest.fixture

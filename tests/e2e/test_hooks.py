@@ -325,13 +325,20 @@ def test_disabled_hooks_fall_behind_and_deleted_ones_forget(imd, connect, receiv
     (["h", "bot", "http://a/", "events=msg,typing"], "events:"),
     (["h", "bot", "http://a/", "when=sometimes"], "when must be one of"),
     (["h", "bot", "http://a/", "conversations=,"], "id"),
-    (["h", "bot", "http://a/", "secret=short"], "secret:"),
+    (["h", "bot", "http://a/", "secret=a-long-enough-secret"], "command line"),
+    (["h", "bot", "http://a/", "secret="], "secret:"),
 ])
 def test_a_bad_hook_is_refused(shared, args, problem):
     with pytest.raises(ImctlFailed) as failed:
-        shared.imctl("hook", "add", *args)
+        shared.imctl("hook", "add", *args, stdin="short\n")
     assert problem in failed.value.err
     assert all(h["name"] != "h" for h in shared.imctl("hook", "list")["hooks"])
+
+
+def test_a_secret_may_be_brought_along(imd):
+    daemon = imd()
+    secret = "brought-along-0123456789"
+    assert daemon.imctl("hook", "add", "h", "bot", "http://127.0.0.1:9/", "secret=", stdin=secret + "\n")["secret"] == secret
 
 
 def test_names_are_taken_once(imd, receiver):

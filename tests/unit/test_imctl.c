@@ -6,6 +6,7 @@
 #include "tests/unit/unit.h"
 #include "tools/imctl/command.h"
 #include "tools/imctl/show.h"
+#include "tools/imctl/split.h"
 #include "tools/imctl/table.h"
 
 static json_t *parse(const char *text)
@@ -15,11 +16,21 @@ static json_t *parse(const char *text)
     return json;
 }
 
+static void prints(const char *result, const char *show, struct show_style style, const char *expected)
+{
+    struct im_out out = {0};
+    json_t *json = parse(result);
+    show_result(json, show, &style, &out);
+    json_decref(json);
+    assert_string_equal(im_out_data(&out), expected);
+    im_out_clear(&out);
+}
+
 static void shows(const char *result, const char *show, const char *expected)
 {
     struct im_out out = {0};
     json_t *json = parse(result);
-    show_result(json, show, false, &out);
+    show_result(json, show, &(struct show_style){0}, &out);
     json_decref(json);
     im_out_char(&out, '\0');
     assert_string_equal(im_out_data(&out), expected);
@@ -82,13 +93,106 @@ static void nothing_steers_the_terminal(void **state)
     shows("{\"text\":\"\\u001b[2J\"}", "text", "\\x1b[2J");
 }
 
+static void tables_are_shortened_where_text_has_most_to_spare(void **state)
+{
+    (void)state;
+    static const char rows[] = "{\"r\":[{\"a\":\"翠花翠花翠花\",\"n\":1000000,\"b\":\"short\"}]}";
+    prints(rows, "table r a n b", (struct show_style){.width = 26},
+           "A                 N  B\n翠花翠花…   1000000  short\n");
+    prints(rows, "table r a n b", (struct show_style){.width = 20}, "A           N  B\n翠…   1000000  short\n");
+    prints(rows, "table r a n b", (struct show_style){.width = 1}, "A           N  B\n翠…   1000000  sho…\n");
+    prints("{\"field\":\"all of it is needed\"}", "fields", (struct show_style){.width = 10},
+           "field  all of it is needed\n");
+}
+
+static void programs_get_values_as_they_are(void **state)
+{
+    (void)state;
+    static const char rows[] =
+        "{\"r\":[{\"a_ms\":61000,\"b\":\"x, \\\"y\\\"\",\"c\":null},{\"a_ms\":0,\"b\":\"t\\tn\\n\","
+        "\"c\":[\"p\",\"q\"]}]}";
+    static const char fields[] = "{\"on\":true,\"none\":null,\"o\":{},\"l\":[{\"a\":1.5},{\"a\":{\"b\":\" s\"}}]}";
+    const struct show_style csv = {.format = SHOW_CSV}, plain = {.format = SHOW_PLAIN}, json = {.format = SHOW_JSON};
+    prints(rows, "table r a_ms b c", csv, "a_ms,b,c\n61000,\"x, \"\"y\"\"\",\n0,t\\x09n\\x0a,\"p,q\"\n");
+    prints(rows, "table r a_ms b c", plain, "61000\tx, \"y\"\t\n0\tt\\x09n\\x0a\tp,q\n");
+    prints(fields, "fields", csv, "field,value\non,true\nnone,\no,\nl[0].a,1.5\nl[1].a.b,\" s\"\n");
+    prints(fields, "fields", plain, "on\ttrue\nnone\t\no\t\nl[0].a\t1.5\nl[1].a.b\t s\n");
+    prints(fields, "fields", json, "{\"on\":true,\"none\":null,\"o\":{},\"l\":[{\"a\":1.5},{\"a\":{\"b\":\" s\"}}]}\n");
+    prints("{\"text\":\"a,\\n\\nb\"}", "text", csv, "text\n\"a,\"\n\"\"\nb\n");
+    prints("{\"text\":\"a,\\n\\nb\"}", "text", plain, "a,\n\nb\n");
+    prints("7", "fields", plain, "result\t7\n");
+}
+
+/* Lines of the shell. */
+
+static void splits(const char *line, bool unfinished, const char *expected)
+{
+    struct split split;
+    struct im_out out = {0};
+    split_line(&split, im_str(line), unfinished);
+    for (int i = 0; i < split.count; i++)
+        im_out_printf(&out, "<%s>", split.words[i]);
+    im_out_printf(&out, "%zu%s", split.last_at, split.open ? "+" : "");
+    assert_string_equal(im_out_data(&out), expected);
+    im_out_clear(&out);
+    split_free(&split);
+}
+
+static void lines_are_parted_as_shells_do(void **state)
+{
+    (void)state;
+    splits("", false, "0");
+    splits("  kick  小明 ", false, "<kick><小明>8");
+    splits("a 'b c' d\\ e \"f \\\" 'g\" ''", false, "<a><b c><d e><f \" 'g><>23");
+    splits("a'b'\"c\"d", false, "<abcd>0");
+    splits("a 'b c", false, "<a><b c>2+");
+    splits("a\\", false, "<a>0+");
+    splits("a '\\'", false, "<a><\\>2");
+    splits("", true, "<>0");
+    splits("kick ", true, "<kick><>5");
+    splits("kick", true, "<kick>0");
+    splits("kick ' ", true, "<kick>< >5+");
+}
+
+static void quotes(const char *word, bool finished, const char *expected)
+{
+    struct im_out out = {0};
+    split_quote(&out, im_str(word), finished);
+    assert_string_equal(im_out_data(&out), expected);
+    im_out_clear(&out);
+}
+
+static void what_is_quoted_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"小明", "#tea", "a b", "it's", "\"", "\\", "", "' '"};
+    quotes("#tea", true, "#tea");
+    quotes("a b", true, "'a b'");
+    quotes("a b", false, "'a b");
+    quotes("", true, "''");
+    quotes("", false, "");
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        struct im_out out = {0};
+        struct split split;
+        split_quote(&out, im_str(words[i]), true);
+        split_line(&split, (struct im_str){im_out_data(&out), out.len}, false);
+        assert_int_equal(split.count, 1);
+        assert_string_equal(split.words[0], words[i]);
+        split_free(&split);
+        im_out_clear(&out);
+    }
+}
+
 /* Commands. */
 
 static const char commands[] =
     "[{\"name\":\"status\",\"args\":[]},{\"name\":\"help\",\"args\":[{\"name\":\"command\",\"type\":\"string\"}]},"
     "{\"name\":\"log.level\",\"args\":[{\"name\":\"level\",\"type\":\"string\"}]},"
     "{\"name\":\"kick\",\"args\":[{\"name\":\"who\",\"type\":\"string\",\"required\":true},{\"name\":\"session\","
-    "\"type\":\"uint\"}]}]";
+    "\"type\":\"uint\"}]},{\"name\":\"look\",\"show\":\"imctl\",\"args\":[{\"name\":\"interval\",\"type\":\"uint\"},{"
+    "\"name\":\"batch\",\"type\":\"string\",\"choices\":\"yes\"},{\"name\":\"sort\",\"type\":\"string\","
+    "\"choices\":\"id|user\"}]},{\"name\":\"seal\",\"args\":[{\"name\":\"name\",\"type\":\"string\"},{"
+    "\"name\":\"key\",\"type\":\"secret\"}]}]";
 
 static int match(const char *typed, char *out, size_t cap)
 {
@@ -122,6 +226,10 @@ static void words_become_a_command_and_its_arguments(void **state)
         {"kick who=小明 session=5", "kick {\"who\":\"小明\",\"session\":5}"},
         {"kick a=b 7", "kick {\"who\":\"a=b\",\"session\":7}"},
         {"help", "help {}"},
+        {"look -b -i 5 -s user", "look {\"batch\":\"yes\",\"interval\":5,\"sort\":\"user\"}"},
+        {"look 5 sort=id", "look {\"interval\":5,\"sort\":\"id\"}"},
+        {"seal a", "seal {\"name\":\"a\"}"},
+        {"kick -b", "kick {\"who\":\"-b\"}"},
         {"help log level", "help {\"command\":\"log.level\"}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -134,8 +242,10 @@ static void words_become_a_command_and_its_arguments(void **state)
 static void what_does_not_fit_the_table_is_a_usage_error(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"stauts",           "log",       "log levle",  "status x", "kick",
-                                        "kick a session=x", "kick a -1", "kick a 1 2", "help fly", "kick \xff"};
+    static const char *const cases[] = {"stauts",           "log",       "log levle",    "status x", "kick",
+                                        "kick a session=x", "kick a -1", "kick a 1 2",   "help fly", "kick \xff",
+                                        "look -i",          "look -i x", "look -s name", "look -x",  "seal a key=b",
+                                        "seal a b"};
     char out[100];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(match(cases[i], out, sizeof out), EX_USAGE);
@@ -149,6 +259,10 @@ int main(void)
         cmocka_unit_test(nested_results_become_fields),
         cmocka_unit_test(an_empty_or_cut_table_says_so),
         cmocka_unit_test(nothing_steers_the_terminal),
+        cmocka_unit_test(tables_are_shortened_where_text_has_most_to_spare),
+        cmocka_unit_test(programs_get_values_as_they_are),
+        cmocka_unit_test(lines_are_parted_as_shells_do),
+        cmocka_unit_test(what_is_quoted_comes_back_as_it_was),
         cmocka_unit_test(words_become_a_command_and_its_arguments),
         cmocka_unit_test(what_does_not_fit_the_table_is_a_usage_error),
     };

@@ -35,38 +35,48 @@ void complain(const char *format, ...)
     free(message);
 }
 
-static int no_permission(const char *path)
+/* Complains, unless the caller wants to say it in another way. */
+#define say(client, ...)                                                                                               \
+    do {                                                                                                               \
+        if (!(client)->quiet)                                                                                          \
+            complain(__VA_ARGS__);                                                                                     \
+    } while (0)
+
+static int no_permission(const struct client *c)
 {
+    const char *path = c->path;
     struct stat st;
     const struct group *group = stat(path, &st) == 0 ? getgrgid(st.st_gid) : NULL;
     if (group && group->gr_gid != 0)
-        complain("%s may not be used by you.\nJoin group %s (and log in again), or try: sudo imctl -s %s …", path,
-                 group->gr_name, path);
+        say(c, "%s may not be used by you.\nJoin group %s (and log in again), or try: sudo imctl -s %s …", path,
+            group->gr_name, path);
     else
-        complain("%s may not be used by you.\nTry: sudo imctl -s %s …", path, path);
+        say(c, "%s may not be used by you.\nTry: sudo imctl -s %s …", path, path);
     return EX_NOPERM;
 }
 
-static int connect_failed(const char *path, int error)
+static int connect_failed(const struct client *c, int error)
 {
+    const char *path = c->path;
     switch (error) {
     case ENOENT:
     case ENOTDIR:
-        complain("nothing at %s.\nIs imd running? If its admin.address is another: imctl -s SOCKET …, or set "
-                 "IMCTL_SOCKET.",
-                 path);
+        say(c,
+            "nothing at %s.\nIs imd running? If its admin.address is another: imctl -s SOCKET …, or set "
+            "IMCTL_SOCKET.",
+            path);
         return EX_UNAVAILABLE;
     case ECONNREFUSED:
-        complain("nobody listens at %s: imd is not running.\nStart it, for example: imd -c FILE", path);
+        say(c, "nobody listens at %s: imd is not running.\nStart it, for example: imd -c FILE", path);
         return EX_UNAVAILABLE;
     case EACCES:
     case EPERM:
-        return no_permission(path);
+        return no_permission(c);
     case EAGAIN:
-        complain("%s: the server does not take the connection; try again.", path);
+        say(c, "%s: the server does not take the connection; try again.", path);
         return EX_TEMPFAIL;
     default:
-        complain("%s: %s", path, strerror(error));
+        say(c, "%s: %s", path, strerror(error));
         return EX_UNAVAILABLE;
     }
 }
@@ -74,36 +84,40 @@ static int connect_failed(const char *path, int error)
 int client_connect(struct client *c, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = PATIENCE_S};
     struct stat st;
-    *c = (struct client){.path = path, .fd = -1};
+    *c = (struct client){.path = path, .fd = -1, .quiet = c->quiet};
     if (strlen(path) >= sizeof address.sun_path) {
-        complain("%s: a socket's path may have %zu bytes at most.", path, sizeof address.sun_path - 1);
+        say(c, "%s: a socket's path may have %zu bytes at most.", path, sizeof address.sun_path - 1);
         return EX_USAGE;
     }
     strcpy(address.sun_path, path);
     if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-        complain("%s is not a socket; the server's admin.address is needed.", path);
+        say(c, "%s is not a socket; the server's admin.address is needed.", path);
         return EX_USAGE;
     }
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd < 0 || connect(c->fd, (const struct sockaddr *)(const void *)&address, sizeof address) != 0) {
         int error = errno;
         client_close(c);
-        return connect_failed(path, error);
+        return connect_failed(c, error);
     }
+    client_patience(c, PATIENCE_S);
+    return EX_OK;
+}
+
+void client_patience(const struct client *c, int seconds)
+{
+    struct timeval patience = {.tv_sec = seconds};
     setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    return EX_OK;
 }
 
 void client_close(struct client *c)
 {
     if (c->fd >= 0)
         close(c->fd);
-    c->fd = -1;
     free(c->in);
-    c->in = NULL;
+    *c = (struct client){.path = c->path, .fd = -1, .quiet = c->quiet};
 }
 
 /* A server that refuses us may have closed before it read: what it said is still there to be read. */
@@ -123,16 +137,17 @@ static void send_all(const struct client *c, const char *p, size_t n)
 static int read_failed(const struct client *c, ssize_t got)
 {
     if (got == 0 || errno == ECONNRESET) {
-        complain("%s: the server closed the connection without an answer.\nIt may have as many admin connections as it "
-                 "takes; or this is not its admin socket.",
-                 c->path);
+        say(c,
+            "%s: the server closed the connection without an answer.\nIt may have as many admin connections as it "
+            "takes; or this is not its admin socket.",
+            c->path);
         return EX_TEMPFAIL;
     }
     if (errno == EAGAIN) {
-        complain("%s: no answer within %d seconds.", c->path, PATIENCE_S);
+        say(c, "%s: no answer in time.", c->path);
         return EX_TEMPFAIL;
     }
-    complain("%s: %s", c->path, strerror(errno));
+    say(c, "%s: %s", c->path, strerror(errno));
     return EX_IOERR;
 }
 
@@ -148,7 +163,7 @@ static int read_line(struct client *c, size_t *len)
         }
         seen = c->len;
         if (c->len > RESPONSE_MAX) {
-            complain("%s: the answer does not end.", c->path);
+            say(c, "%s: the answer does not end.", c->path);
             return EX_PROTOCOL;
         }
         if (c->cap - c->len < 65536)
@@ -164,9 +179,10 @@ static int read_line(struct client *c, size_t *len)
 
 static int not_admin(const struct client *c)
 {
-    complain("%s does not answer as an admin socket does; is it one for chatting?\nThe server's admin.address is "
-             "needed.",
-             c->path);
+    say(c,
+        "%s does not answer as an admin socket does; is it one for chatting?\nThe server's admin.address is "
+        "needed.",
+        c->path);
     return EX_PROTOCOL;
 }
 
@@ -213,12 +229,6 @@ static int read_response(struct client *c, void (*item)(void *arg, json_t *item)
     return not_admin(c);
 }
 
-static void set_patience(const struct client *c, time_t seconds)
-{
-    struct timeval patience = {.tv_sec = seconds};
-    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-}
-
 int client_call(struct client *c, const char *method, json_t *params, json_t **response)
 {
     send_request(c, method, params);
@@ -229,8 +239,8 @@ int client_stream(struct client *c, const char *method, json_t *params, void (*i
                   void *arg, json_t **response)
 {
     send_request(c, method, params);
-    set_patience(c, 0);
+    client_patience(c, 0);
     int status = read_response(c, item, arg, response);
-    set_patience(c, PATIENCE_S);
+    client_patience(c, PATIENCE_S);
     return status;
 }

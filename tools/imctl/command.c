@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "core/bytes.h"
+#include "core/config.h"
 #include "core/suggest.h"
 #include "tools/imctl/client.h"
 #include "tools/imctl/secret.h"
@@ -105,11 +106,26 @@ static bool is_secret(const json_t *arg)
     return type && strcmp(type, "secret") == 0;
 }
 
+bool command_is_own(const json_t *command)
+{
+    const char *show = json_string_value(json_object_get(command, "show"));
+    return show && strcmp(show, "imctl") == 0;
+}
+
+static bool is_required(const json_t *arg)
+{
+    return json_is_true(json_object_get(arg, "required"));
+}
+
 static int set_value(json_t *params, const json_t *arg, const char *value)
 {
     const char *type = json_string_value(json_object_get(arg, "type"));
     uint64_t n;
     json_t *json;
+    if (is_secret(arg) && !*value) {
+        json_object_set_new(params, name_of(arg), json_null()); /* read_secrets() asks */
+        return EX_OK;
+    }
     if (is_secret(arg)) {
         complain("%s is asked for, or read from standard input: on a command line others could see it.", name_of(arg));
         return EX_USAGE;
@@ -130,31 +146,63 @@ static int set_value(json_t *params, const json_t *arg, const char *value)
     return EX_OK;
 }
 
-/* "--filter EXPR", and "--bodies" where that can only mean yes; NULL: the value is missing. */
-static const char *option_value(const json_t *arg, char **words, int count, int *i)
+/* "-i" stands for the argument whose name begins so, where imctl itself carries the command out; elsewhere a word may
+ * begin with a dash. */
+static const json_t *find_letter(const json_t *command, const char *word)
+{
+    const json_t *arg;
+    size_t i;
+    if (!command_is_own(command) || word[0] != '-' || !word[1] || word[2])
+        return NULL;
+    json_array_foreach(json_object_get(command, "args"), i, arg)
+    {
+        if (*name_of(arg) == word[1])
+            return arg;
+    }
+    return NULL;
+}
+
+/* An argument that can only mean yes needs no value after its letter or name. */
+static bool is_flag(const json_t *arg)
 {
     const char *choices = json_string_value(json_object_get(arg, "choices"));
-    if (choices && strcmp(choices, "no|yes") == 0)
-        return "yes";
-    return *i + 1 < count ? words[++*i] : "";
+    return choices && (strcmp(choices, "yes") == 0 || strcmp(choices, "no|yes") == 0);
+}
+
+/* "--filter", without a value in the same word. */
+static const json_t *find_option(const json_t *command, const char *word)
+{
+    if (strncmp(word, "--", 2) != 0)
+        return NULL;
+    return find_arg(json_object_get(command, "args"), word + 2, strlen(word + 2));
+}
+
+/* "-i 5", "--interval 5", "-b". */
+static int set_option(const json_t *command, const json_t *arg, char **words, int count, int *at, json_t *params)
+{
+    if (is_flag(arg))
+        return set_value(params, arg, "yes");
+    if (*at + 1 == count) {
+        complain("%s needs a value; see: imctl help %s", words[*at], name_of(command));
+        return EX_USAGE;
+    }
+    return set_value(params, arg, words[++*at]);
 }
 
 static int read_args(const json_t *command, char **words, int count, json_t *params)
 {
-    const json_t *args = json_object_get(command, "args");
+    const json_t *args = json_object_get(command, "args"), *option;
     size_t position = 0;
     int status = EX_OK;
     for (int i = 0; i < count && status == EX_OK; i++) {
+        if ((option = find_letter(command, words[i])) || (option = find_option(command, words[i]))) {
+            status = set_option(command, option, words, count, &i, params);
+            continue;
+        }
         const char *name = words[i] + (strncmp(words[i], "--", 2) == 0 ? 2 : 0), *equals = strchr(name, '=');
-        const json_t *arg = NULL;
-        const char *value = words[i];
-        if (equals || name > words[i])
-            arg = find_arg(args, name, equals ? (size_t)(equals - name) : strlen(name));
-        if (arg && equals)
-            value = equals + 1;
-        else if (arg)
-            value = option_value(arg, words, count, &i);
-        else
+        const json_t *arg = equals ? find_arg(args, name, (size_t)(equals - name)) : NULL;
+        const char *value = arg ? equals + 1 : words[i];
+        if (!arg)
             arg = json_array_get(args, position++);
         if (!arg) {
             complain("%s takes no \"%s\"; see: imctl help %s", name_of(command), words[i], name_of(command));
@@ -165,7 +213,7 @@ static int read_args(const json_t *command, char **words, int count, json_t *par
     return status;
 }
 
-/* Asks for what must not stand on a command line. */
+/* Asks for what must not stand on a command line: what is required, and what was named with nothing after its '='. */
 static int read_secrets(const json_t *command, json_t *params)
 {
     const json_t *arg;
@@ -173,7 +221,7 @@ static int read_secrets(const json_t *command, json_t *params)
     json_array_foreach(json_object_get(command, "args"), i, arg)
     {
         char secret[2048];
-        if (!is_secret(arg))
+        if (!is_secret(arg) || !(is_required(arg) || json_object_get(params, name_of(arg))))
             continue;
         int status = secret_read(name_of(arg), secret, sizeof secret);
         if (status == EX_OK)
@@ -191,9 +239,29 @@ static int check_required(const json_t *command, const json_t *params)
     size_t i;
     json_array_foreach(json_object_get(command, "args"), i, arg)
     {
-        if (json_is_true(json_object_get(arg, "required")) && !is_secret(arg) &&
-            !json_object_get(params, name_of(arg))) {
+        if (is_required(arg) && !is_secret(arg) && !json_object_get(params, name_of(arg))) {
             complain("%s needs %s; see: imctl help %s", name_of(command), name_of(arg), name_of(command));
+            return EX_USAGE;
+        }
+    }
+    return EX_OK;
+}
+
+/* The server does it for its own. */
+static int check_choices(const json_t *command, const json_t *params)
+{
+    const json_t *arg;
+    size_t i;
+    json_array_foreach(json_object_get(command, "args"), i, arg)
+    {
+        const char *choices = json_string_value(json_object_get(arg, "choices"));
+        const json_t *value = json_object_get(params, name_of(arg));
+        struct im_str text = {json_string_value(value), json_string_length(value)}, choice;
+        bool known = !choices || !text.p;
+        for (unsigned n = 0; !known && (choice = im_choice(choices, n)).p; n++)
+            known = im_str_eq(choice, text);
+        if (!known) {
+            complain("%s must be one of %s, not \"%s\"", name_of(arg), choices, text.p);
             return EX_USAGE;
         }
     }
@@ -213,12 +281,32 @@ static int help_args(const json_t *table, char **words, int count, json_t *param
     return EX_OK;
 }
 
+/* The command with the longest name that the words begin with. */
+static const json_t *find_longest(const json_t *table, char **words, int count, int *used)
+{
+    const json_t *command = NULL;
+    for (*used = count < WORDS_MAX ? count : WORDS_MAX; *used > 0 && !command; *used -= !command)
+        command = find(table, words, *used);
+    return command;
+}
+
+bool command_takes_secrets(const json_t *table, char **words, int count)
+{
+    int used;
+    const json_t *command = find_longest(table, words, count, &used), *arg;
+    size_t i;
+    json_array_foreach(json_object_get(command, "args"), i, arg)
+    {
+        if (is_secret(arg))
+            return true;
+    }
+    return !command;
+}
+
 int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params)
 {
-    int used = count < WORDS_MAX ? count : WORDS_MAX;
-    *command = NULL;
-    for (; used > 0 && !*command; used -= !*command)
-        *command = find(table, words, used);
+    int used;
+    *command = find_longest(table, words, count, &used);
     if (!*command)
         return unknown(table, words, count);
     *params = json_object();
@@ -229,6 +317,8 @@ int command_match(const json_t *table, char **words, int count, const json_t **c
         status = read_args(*command, words + used, count - used, *params);
     if (status == EX_OK)
         status = check_required(*command, *params);
+    if (status == EX_OK && command_is_own(*command))
+        status = check_choices(*command, *params);
     if (status == EX_OK)
         status = read_secrets(*command, *params);
     if (status != EX_OK) {

@@ -195,6 +195,12 @@ static const json_t *named(const json_t *args, struct im_str word)
     return NULL;
 }
 
+/* A secret that is required is asked for without being named. */
+static bool is_asked_for(const json_t *arg)
+{
+    return strcmp(text_of(arg, "type"), "secret") == 0 && json_is_true(json_object_get(arg, "required"));
+}
+
 static void offer_names(struct completion *c, const json_t *args, size_t from)
 {
     const json_t *arg;
@@ -202,7 +208,7 @@ static void offer_names(struct completion *c, const json_t *args, size_t from)
     json_array_foreach(args, i, arg)
     {
         char name[METHOD_MAX];
-        bool given = i < from || strcmp(text_of(arg, "type"), "secret") == 0;
+        bool given = i < from || is_asked_for(arg);
         for (int k = 0; k < c->count && !given; k++)
             given = named(args, im_str(c->words[k])) == arg;
         snprintf(name, sizeof name, "%.60s=", text_of(arg, "name"));

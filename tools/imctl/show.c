@@ -9,8 +9,7 @@
 #include "tools/imctl/table.h"
 #include "tools/safe_json.h"
 
-#define COLUMNS_MAX 20
-#define FLAT_MAX    4 /* an object with so few members fits on one line */
+#define FLAT_MAX 4 /* an object with so few members fits on one line */
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -74,7 +73,7 @@ static void put_size(struct im_out *out, uint64_t bytes)
 
 static void put_list(struct im_out *out, const json_t *list);
 
-static void put_value(struct im_out *out, const char *key, const json_t *value)
+void show_value(struct im_out *out, const char *key, const json_t *value)
 {
     size_t start = out->len;
     if (json_is_integer(value) && is_time(key))
@@ -100,7 +99,7 @@ static void put_list(struct im_out *out, const json_t *list)
     json_array_foreach(list, i, value)
     {
         im_out_str(out, i ? ", " : "");
-        put_value(out, "", value);
+        show_value(out, "", value);
     }
 }
 
@@ -118,7 +117,7 @@ static void put_flat(struct im_out *out, json_t *object)
         if (json_is_true(value))
             im_out_str(out, key);
         else
-            put_value(out, key, value);
+            show_value(out, key, value);
     }
 }
 
@@ -146,7 +145,7 @@ static void add_field(struct table *t, const char *path, json_t *value)
         return;
     }
     add_name(t, path);
-    put_value(&text, path, json_is_object(value) ? NULL : value);
+    show_value(&text, path, json_is_object(value) ? NULL : value);
     add(t, &text);
     im_out_clear(&text);
 }
@@ -188,12 +187,13 @@ static void add_fields(struct table *t, const char *prefix, json_t *object)
     }
 }
 
+/* Never shortened: what is shown once must be there to be copied. */
 static void show_fields(json_t *result, struct im_out *out)
 {
     struct table t;
     table_init(&t, 2);
     add_fields(&t, "", result);
-    table_write(&t, false, out);
+    table_write(&t, false, 0, out);
     table_free(&t);
 }
 
@@ -214,12 +214,12 @@ static void add_header(struct table *t, const char *column)
     table_add(t, (struct im_str){name, len});
 }
 
-static void add_row(struct table *t, const json_t *row, char **columns, size_t count)
+static void add_row(struct table *t, const json_t *row, const char *const *columns, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct im_out text = {0};
         const json_t *value = json_object_get(row, columns[i]);
-        put_value(&text, columns[i], value);
+        show_value(&text, columns[i], value);
         if (json_is_number(value))
             table_right(t, i);
         add(t, &text);
@@ -243,8 +243,8 @@ static void put_rest(const json_t *result, const char *key, size_t shown, struct
     }
 }
 
-static void show_table(const json_t *result, const char *key, char **columns, size_t count, bool bold,
-                       struct im_out *out)
+static void show_table(const json_t *result, const char *key, const char *const *columns, size_t count,
+                       const struct show_style *style, struct im_out *out)
 {
     const json_t *rows = json_object_get(result, key), *row;
     size_t i;
@@ -257,19 +257,29 @@ static void show_table(const json_t *result, const char *key, char **columns, si
         add_row(&t, row, columns, count);
     }
     if (json_array_size(rows) > 0)
-        table_write(&t, bold, out);
+        table_write(&t, style->bold, style->width, out);
     put_rest(result, key, json_array_size(rows), out);
     table_free(&t);
 }
 
-/* Splits "table KEY COLUMN…" in place. */
-static size_t split(char *words, char *out[COLUMNS_MAX])
+size_t show_split(char *words, const char *out[SHOW_COLUMNS_MAX])
 {
     size_t n = 0;
     char *rest = NULL;
-    for (char *word = strtok_r(words, " ", &rest); word && n < COLUMNS_MAX; word = strtok_r(NULL, " ", &rest))
+    for (char *word = strtok_r(words, " ", &rest); word && n < SHOW_COLUMNS_MAX; word = strtok_r(NULL, " ", &rest))
         out[n++] = word;
     return n;
+}
+
+static void show_report(const json_t *result, const char *key, const char *const *columns, size_t count,
+                        const struct show_style *style, struct im_out *out)
+{
+    json_t *rest = json_copy((json_t *)(uintptr_t)result);
+    json_object_del(rest, key);
+    show_fields(rest, out);
+    im_out_char(out, '\n');
+    show_table(result, key, columns, count, style, out);
+    json_decref(rest);
 }
 
 /* Of a stream that is over, all has been said but this. */
@@ -280,76 +290,95 @@ static void put_left_out(const json_t *result, struct im_out *out)
         im_out_printf(out, "%" JSON_INTEGER_FORMAT " were left out\n", dropped);
 }
 
-void show_result(const json_t *result, const char *show, bool bold, struct im_out *out)
+static void show_people(const json_t *result, const char *const *show, size_t words, const struct show_style *style,
+                        struct im_out *out)
 {
     const json_t *text = json_object_get(result, "text");
-    char *words[COLUMNS_MAX], *copy = im_strndup(show, strlen(show));
-    size_t n = split(copy, words);
-    if (n > 0 && strcmp(words[0], "text") == 0 && json_is_string(text)) {
+    if (words > 0 && strcmp(show[0], "text") == 0 && json_is_string(text)) {
         im_out_safe(out, (struct im_str){json_string_value(text), json_string_length(text)}, true);
-    } else if (n > 0 && strcmp(words[0], "line") == 0) {
+    } else if (words > 0 && strcmp(show[0], "line") == 0) {
         put_left_out(result, out);
-    } else if (n > 2 && strcmp(words[0], "report") == 0) {
-        json_t *rest = json_copy((json_t *)(uintptr_t)result);
-        json_object_del(rest, words[1]);
-        show_fields(rest, out);
-        im_out_char(out, '\n');
-        show_table(result, words[1], words + 2, n - 2, bold, out);
-        json_decref(rest);
-    } else if (n > 2 && strcmp(words[0], "table") == 0) {
-        show_table(result, words[1], words + 2, n - 2, bold, out);
+    } else if (words > 2 && strcmp(show[0], "report") == 0) {
+        show_report(result, show[1], show + 2, words - 2, style, out);
+    } else if (words > 2 && strcmp(show[0], "table") == 0) {
+        show_table(result, show[1], show + 2, words - 2, style, out);
     } else {
         json_t *fields =
             json_is_object(result) ? json_copy((json_t *)(uintptr_t)result) : json_pack("{s:O}", "result", result);
         show_fields(fields, out);
         json_decref(fields);
     }
+}
+
+void show_result(const json_t *result, const char *show, const struct show_style *style, struct im_out *out)
+{
+    const char *words[SHOW_COLUMNS_MAX];
+    char *copy = im_strndup(show, strlen(show));
+    size_t n = show_split(copy, words);
+    if (style->format == SHOW_JSON) {
+        im_json_put(out, result);
+        im_out_char(out, '\n');
+    } else if (style->format == SHOW_PEOPLE) {
+        show_people(result, words, n, style, out);
+    } else {
+        show_export(result, words, n, style, out);
+    }
     free(copy);
 }
+
+/* Streams. */
 
 static void put_word(struct im_out *out, const char *key, const json_t *value)
 {
     struct im_out text = {0};
-    put_value(&text, key, value);
+    show_value(&text, key, value);
     im_out_safe(out, (struct im_str){im_out_data(&text), text.len}, false);
     im_out_clear(&text);
 }
 
-static bool is_among(char **keys, size_t count, const char *key)
+json_t *show_others(json_t *item, const char *const *keys, size_t count)
 {
+    json_t *others = json_object(), *value;
+    const char *key;
+    json_object_foreach(item, key, value)
+    {
+        if (!json_is_null(value) && !json_is_false(value))
+            json_object_set(others, key, value);
+    }
     for (size_t i = 0; i < count; i++)
-        if (strcmp(keys[i], key) == 0)
-            return true;
-    return false;
+        json_object_del(others, keys[i]);
+    return others;
 }
 
-static void show_line(json_t *item, char **keys, size_t count, struct im_out *out)
+static void show_line(json_t *item, const char *const *keys, size_t count, struct im_out *out)
 {
     const char *key;
-    json_t *value;
+    json_t *others = show_others(item, keys, count), *value;
     for (size_t i = 0; i < count; i++) {
         im_out_str(out, i ? " " : "");
         put_word(out, keys[i], json_object_get(item, keys[i]));
     }
-    json_object_foreach(item, key, value)
+    json_object_foreach(others, key, value)
     {
-        if (is_among(keys, count, key) || json_is_null(value) || json_is_false(value))
-            continue;
         im_out_char(out, ' ');
         im_out_safe(out, im_str(key), false);
         im_out_char(out, '=');
         put_word(out, key, value);
     }
     im_out_char(out, '\n');
+    json_decref(others);
 }
 
-void show_item(json_t *item, const char *show, struct im_out *out)
+void show_item(json_t *item, const char *show, const struct show_style *style, struct im_out *out)
 {
-    char *words[COLUMNS_MAX], *copy = im_strndup(show, strlen(show));
-    size_t n = split(copy, words);
-    if (n > 0 && strcmp(words[0], "line") == 0)
+    const char *words[SHOW_COLUMNS_MAX];
+    char *copy = im_strndup(show, strlen(show));
+    size_t n = show_split(copy, words);
+    if (n == 0 || strcmp(words[0], "line") != 0 || style->format == SHOW_JSON)
+        show_result(item, show, style, out);
+    else if (style->format == SHOW_PEOPLE)
         show_line(item, words + 1, n - 1, out);
     else
-        show_result(item, show, false, out);
+        show_export_item(item, words + 1, n - 1, style, out);
     free(copy);
 }

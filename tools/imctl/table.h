@@ -18,10 +18,13 @@ void table_free(struct table *);
 /* Adds the next cell; the text is made safe for a terminal. */
 void table_add(struct table *, struct im_str text);
 void table_right(struct table *, size_t column);
-/* Writes rows; the first one bold when `bold`. */
-void table_write(const struct table *, bool bold, struct im_out *);
+/* Writes rows; the first one bold when `bold`. Text is shortened until lines are at most `width` wide, as far as that
+ * goes; 0: as wide as they are. */
+void table_write(const struct table *, bool bold, size_t width, struct im_out *);
 
 /* Columns that safe text takes on a terminal. */
 size_t text_width(struct im_str);
+/* As much of the beginning of safe text as takes at most `width` columns. */
+struct im_str text_cut(struct im_str, size_t width);
 
 #endif

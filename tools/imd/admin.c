@@ -231,6 +231,7 @@ const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
                                                          imd_tail_commands,
                                                          imd_config_commands,
                                                          imd_why_commands,
+                                                         imd_imctl_commands,
                                                          NULL};
 
 static enum im_reason give_to_group(const char *path, const char *group_name, struct im_error *error)

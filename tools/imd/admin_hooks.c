@@ -460,10 +460,10 @@ const struct im_rpc_command imd_hook_commands[] = {
                  {"when", IM_RPC_STRING, false, "always|away", "away: only while the user is not here."},
                  {"conversations", IM_RPC_STRING, false, NULL, "Some of them: ids and #groups, with commas."},
                  {"own", IM_RPC_STRING, false, "yes|no", "Also what the user sends; no unless given."},
-                 {"secret", IM_RPC_STRING, false, NULL, "What signs the deliveries; made up unless given."}},
+                 {"secret", IM_RPC_SECRET, false, NULL, "What signs the deliveries; made up unless named, then asked for."}},
         .help = "Post what happens in a user's conversations to a URL: each event as JSON, signed, in order, again "
                 "until it is accepted. The answer tells the secret this once.",
-        .usage = "NAME USER URL [events=LIST] [when=away] [conversations=LIST] [own=yes] [secret=SECRET]",
+        .usage = "NAME USER URL [events=LIST] [when=away] [conversations=LIST] [own=yes] [secret=]",
         .example = "hook add archive bot https://example.org/chat events=msg,edit",
         .show = "fields",
         .run = hook_add,

@@ -1,0 +1,206 @@
+#include "tools/imctl/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "tools/imctl/command.h"
+#include "tools/imctl/own.h"
+#include "tools/imctl/screen.h"
+#include "tools/safe_json.h"
+
+int run_print(const struct im_out *out)
+{
+    if (fwrite(im_out_data(out), 1, out->len, stdout) == out->len && fflush(stdout) == 0)
+        return EX_OK;
+    complain("standard output: %s", strerror(errno));
+    return EX_IOERR;
+}
+
+struct show_style run_style(const struct options *options)
+{
+    return (struct show_style){
+        .format = options->format,
+        .bold = screen_may_style(),
+        .width = isatty(STDOUT_FILENO) ? screen_size().columns : 0,
+    };
+}
+
+/* What the server refused becomes an exit status by its reason's name. */
+static int exit_status(const json_t *data)
+{
+    static const struct {
+        const char *name;
+        int status;
+    } names[] = {
+        {"unknown_command", EX_USAGE},   {"bad_params", EX_USAGE},      {"bad_field", EX_USAGE},
+        {"bad_command", EX_USAGE},       {"forbidden", EX_NOPERM},      {"config", EX_CONFIG},
+        {"no_such_user", EX_NOUSER},     {"user_exists", EX_DATAERR},   {"not_found", EX_DATAERR},
+        {"conflict", EX_DATAERR},        {"no_such_group", EX_DATAERR}, {"weak_password", EX_DATAERR},
+        {"no_such_session", EX_DATAERR}, {"bad_id", EX_DATAERR},
+    };
+    const char *name = json_string_value(json_object_get(data, "name"));
+    for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i].name, name) == 0)
+            return names[i].status;
+    return json_is_true(json_object_get(data, "retry")) ? EX_TEMPFAIL : EX_SOFTWARE;
+}
+
+static int show_error(json_t *response, enum show_format format)
+{
+    const json_t *error = json_object_get(response, "error");
+    const char *message = json_string_value(json_object_get(error, "message"));
+    int status = exit_status(json_object_get(error, "data"));
+    complain("%s", message ? message : "the server refuses without a reason");
+    if (format == SHOW_JSON) {
+        struct im_out out = {0};
+        json_t *object = json_pack("{s:O}", "error", error);
+        im_json_put(&out, object);
+        im_out_char(&out, '\n');
+        run_print(&out);
+        json_decref(object);
+        im_out_clear(&out);
+    }
+    return status;
+}
+
+/* Where the answer itself has no place for it, it is mentioned beside it that a list was cut, and the like. */
+static void mention_rest(const json_t *result, const char *show, enum show_format format)
+{
+    char key[64];
+    const json_t *problem;
+    size_t i;
+    json_int_t total = json_integer_value(json_object_get(result, "total"));
+    json_int_t dropped = json_integer_value(json_object_get(result, "dropped"));
+    if (format != SHOW_CSV && format != SHOW_PLAIN)
+        return;
+    size_t shown = sscanf(show, "table %63s", key) == 1 ? json_array_size(json_object_get(result, key)) : SIZE_MAX;
+    if (shown != SIZE_MAX && total > (json_int_t)shown)
+        complain("note: %zu of %" JSON_INTEGER_FORMAT " %s; more with limit=NUMBER", shown, total, key);
+    if (strncmp(show, "line ", 5) == 0 && dropped > 0)
+        complain("note: %" JSON_INTEGER_FORMAT " were left out", dropped);
+    json_array_foreach(json_object_get(result, "problems"), i, problem)
+    {
+        complain("note: %s", json_string_value(problem));
+    }
+}
+
+/* What a command prints, in one piece or in many. */
+struct printing {
+    const char *show;
+    struct show_style style;
+};
+
+static void print_item(void *arg, json_t *item)
+{
+    struct printing *printing = arg;
+    struct im_out out = {0};
+    show_item(item, printing->show, &printing->style, &out);
+    int status = run_print(&out);
+    im_out_clear(&out);
+    printing->style.goes_on = true;
+    if (status != EX_OK) /* nobody reads what else may come */
+        exit(status);
+}
+
+static int print_response(json_t *response, const struct printing *printing)
+{
+    const json_t *result = json_object_get(response, "result");
+    struct im_out out = {0};
+    if (!result)
+        return show_error(response, printing->style.format);
+    show_result(result, printing->show, &printing->style, &out);
+    int status = run_print(&out);
+    mention_rest(result, printing->show, printing->style.format);
+    im_out_clear(&out);
+    return status;
+}
+
+/* Asks, and prints what comes while it is being answered, and the answer. Takes params. */
+static int call_and_print(struct client *client, const struct options *options, const json_t *command, json_t *params)
+{
+    const char *name = json_string_value(json_object_get(command, "name"));
+    const char *show = json_string_value(json_object_get(command, "show"));
+    struct printing printing = {show ? show : "fields", run_style(options)};
+    json_t *response = NULL;
+    int status;
+    if (json_is_true(json_object_get(command, "patient")))
+        status = client_stream(client, name, params, print_item, &printing, &response);
+    else
+        status = client_call(client, name, params, &response);
+    if (status == EX_OK)
+        status = print_response(response, &printing);
+    json_decref(response);
+    return status;
+}
+
+static int fetch_table(struct client *client, const struct options *options, json_t **table)
+{
+    json_t *response = NULL;
+    int status = client_call(client, "commands", json_object(), &response);
+    if (status != EX_OK)
+        return status;
+    const json_t *result = json_object_get(response, "result");
+    const char *version = json_string_value(json_object_get(result, "version"));
+    *table = json_incref(json_object_get(result, "commands"));
+    if (!result)
+        status = show_error(response, options->format);
+    else if (!version || strcmp(version, PACKAGE_VERSION) != 0)
+        complain("note: this is imctl %s, and the server is imd %s.", PACKAGE_VERSION, version ? version : "unknown");
+    json_decref(response);
+    return status;
+}
+
+int run_open(struct client *client, const struct options *options, json_t **table)
+{
+    int status = client_connect(client, options->socket);
+    *table = NULL;
+    return status == EX_OK ? fetch_table(client, options, table) : status;
+}
+
+json_t *run_ask(struct client *client, const char *method, json_t *params, int *status)
+{
+    json_t *response = NULL;
+    *status = client_call(client, method, params, &response);
+    json_t *result = json_incref(json_object_get(response, "result"));
+    if (*status == EX_OK && !result)
+        *status = client->quiet ? exit_status(json_object_get(json_object_get(response, "error"), "data"))
+                                : show_error(response, SHOW_PEOPLE);
+    json_decref(response);
+    return result;
+}
+
+int run_words(struct client *client, const struct options *options, const json_t *table, char **words, int count)
+{
+    json_t *params = NULL;
+    const json_t *command = NULL;
+    int status = command_match(table, words, count, &command, &params);
+    if (status != EX_OK)
+        return status;
+    const char *name = json_string_value(json_object_get(command, "name"));
+    if (command_is_own(command)) {
+        status = own_run(name, client, options, params);
+        json_decref(params);
+        return status;
+    }
+    return call_and_print(client, options, command, params);
+}
+
+int run_command(const struct options *options, char **words, int count)
+{
+    struct client client = {.path = options->socket, .fd = -1};
+    json_t *table = NULL;
+    int status = EX_OK;
+    if (own_needs_no_server(words[0]))
+        table = own_table();
+    else
+        status = run_open(&client, options, &table);
+    if (status == EX_OK)
+        status = run_words(&client, options, table, words, count);
+    json_decref(table);
+    client_close(&client);
+    return status;
+}
