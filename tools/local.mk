@@ -3,9 +3,12 @@ noinst_LIBRARIES += tools/imd/libimd.a
 tools_imd_libimd_a_SOURCES = \
 	tools/safe_json.c tools/safe_json.h \
 	tools/imd/admin.c tools/imd/admin.h \
+	tools/imd/admin_bans.c \
 	tools/imd/admin_commands.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
+	tools/imd/admin_say.c \
+	tools/imd/admin_store.c \
 	tools/imd/admin_tokens.c \
 	tools/imd/admin_users.c \
 	tools/imd/config_file.c tools/imd/config_file.h \
@@ -39,7 +42,8 @@ tools_imctl_libimctl_a_SOURCES = \
 	tools/imctl/complete.c tools/imctl/complete.h \
 	tools/imctl/secret.c tools/imctl/secret.h \
 	tools/imctl/show.c tools/imctl/show.h \
-	tools/imctl/table.c tools/imctl/table.h
+	tools/imctl/table.c tools/imctl/table.h \
+	tools/imctl/wait.c tools/imctl/wait.h
 IM_IMCTL = tools/imctl/libimctl.a
 
 bin_PROGRAMS += tools/imctl/imctl

@@ -97,6 +97,11 @@ int client_connect(struct client *c, const char *path)
     return EX_OK;
 }
 
+void client_wait(struct client *c)
+{
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof(struct timeval));
+}
+
 void client_close(struct client *c)
 {
     if (c->fd >= 0)

@@ -19,6 +19,9 @@ void client_close(struct client *);
 /* Takes params. On EX_OK *response is the whole response, with a result or an error; the caller's reference. */
 int client_call(struct client *, const char *method, json_t *params, json_t **response);
 
+/* From now on it waits as long as it takes for answers. */
+void client_wait(struct client *);
+
 /* Prints "imctl: …" with everything in it made safe for a terminal. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

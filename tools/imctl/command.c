@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "core/bytes.h"
 #include "core/suggest.h"
@@ -105,6 +106,15 @@ static bool is_secret(const json_t *arg)
     return type && strcmp(type, "secret") == 0;
 }
 
+/* The server's folder is another. */
+static json_t *whole_path(const char *path)
+{
+    char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+    json_t *whole = here ? json_sprintf("%s/%s", here, path) : json_string(path);
+    free(here);
+    return whole;
+}
+
 static int set_value(json_t *params, const json_t *arg, const char *value)
 {
     const char *type = json_string_value(json_object_get(arg, "type"));
@@ -114,7 +124,9 @@ static int set_value(json_t *params, const json_t *arg, const char *value)
         complain("%s is asked for, or read from standard input: on a command line others could see it.", name_of(arg));
         return EX_USAGE;
     }
-    if (!type || strcmp(type, "uint") != 0) {
+    if (type && strcmp(type, "file") == 0) {
+        json = whole_path(value);
+    } else if (!type || strcmp(type, "uint") != 0) {
         json = json_string(value);
     } else if (!im_str_u64(im_str(value), &n) || n > INT64_MAX) {
         complain("%s must be a whole number, not \"%s\".", name_of(arg), value);
@@ -130,23 +142,70 @@ static int set_value(json_t *params, const json_t *arg, const char *value)
     return EX_OK;
 }
 
-static int read_args(const json_t *command, char **words, int count, json_t *params)
+/* One word after another, with what is known of them so far. */
+struct reading {
+    const json_t *command, *args;
+    char **words;
+    int count, at;
+    size_t position;
+    bool only_values; /* after "--" */
+    json_t *params;
+    bool yes;
+};
+
+/* -y and -n, which only commands that ask have. */
+static int set_answer(struct reading *r, const char *word)
 {
-    const json_t *args = json_object_get(command, "args");
-    size_t position = 0;
-    int status = EX_OK;
-    for (int i = 0; i < count && status == EX_OK; i++) {
-        const char *equals = strchr(words[i], '=');
-        const json_t *arg = equals ? find_arg(args, words[i], (size_t)(equals - words[i])) : NULL;
-        const char *value = arg ? equals + 1 : words[i];
-        if (!arg)
-            arg = json_array_get(args, position++);
-        if (!arg) {
-            complain("%s takes no \"%s\"; see: imctl help %s", name_of(command), words[i], name_of(command));
-            return EX_USAGE;
-        }
-        status = set_value(params, arg, value);
+    if (!find_arg(r->args, "dry", 3)) {
+        complain("%s has no %s.", name_of(r->command), word);
+        return EX_USAGE;
     }
+    if (word[1] == 'y')
+        r->yes = true;
+    else
+        json_object_set_new(r->params, "dry", json_string("yes"));
+    return EX_OK;
+}
+
+/* NAME=VALUE, --NAME=VALUE or --NAME VALUE; NULL: it is none of them. */
+static const json_t *named_arg(struct reading *r, const char **value)
+{
+    const char *word = r->words[r->at], *name = strncmp(word, "--", 2) == 0 ? word + 2 : word;
+    const char *equals = strchr(name, '=');
+    const json_t *arg = find_arg(r->args, name, equals ? (size_t)(equals - name) : strlen(name));
+    if (!arg || (!equals && (name == word || r->at + 1 == r->count)))
+        return NULL;
+    *value = equals ? equals + 1 : r->words[++r->at];
+    return arg;
+}
+
+static int read_word(struct reading *r)
+{
+    const char *word = r->words[r->at], *value = word;
+    if (!r->only_values && strcmp(word, "--") == 0) {
+        r->only_values = true;
+        return EX_OK;
+    }
+    if (!r->only_values && (strcmp(word, "-y") == 0 || strcmp(word, "-n") == 0))
+        return set_answer(r, word);
+    const json_t *arg = r->only_values ? NULL : named_arg(r, &value);
+    if (!arg)
+        arg = json_array_get(r->args, r->position++);
+    if (!arg) {
+        complain("%s takes no \"%s\"; see: imctl help %s", name_of(r->command), word, name_of(r->command));
+        return EX_USAGE;
+    }
+    return set_value(r->params, arg, value);
+}
+
+static int read_args(const json_t *command, char **words, int count, json_t *params, bool *yes)
+{
+    struct reading r = {
+        .command = command, .args = json_object_get(command, "args"), .words = words, .count = count, .params = params};
+    int status = EX_OK;
+    for (; r.at < count && status == EX_OK; r.at++)
+        status = read_word(&r);
+    *yes = r.yes;
     return status;
 }
 
@@ -198,10 +257,12 @@ static int help_args(const json_t *table, char **words, int count, json_t *param
     return EX_OK;
 }
 
-int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params)
+int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params,
+                  bool *yes)
 {
     int used = count < WORDS_MAX ? count : WORDS_MAX;
     *command = NULL;
+    *yes = false;
     for (; used > 0 && !*command; used -= !*command)
         *command = find(table, words, used);
     if (!*command)
@@ -211,7 +272,7 @@ int command_match(const json_t *table, char **words, int count, const json_t **c
     if (strcmp(name_of(*command), "help") == 0)
         status = help_args(table, words + used, count - used, *params);
     else
-        status = read_args(*command, words + used, count - used, *params);
+        status = read_args(*command, words + used, count - used, *params, yes);
     if (status == EX_OK)
         status = check_required(*command, *params);
     if (status == EX_OK)

@@ -12,6 +12,7 @@
 #include "tools/imctl/command.h"
 #include "tools/imctl/complete.h"
 #include "tools/imctl/show.h"
+#include "tools/imctl/wait.h"
 #include "tools/safe_json.h"
 
 #define DEFAULT_SOCKET IM_RUNSTATEDIR "/imd/admin.sock"
@@ -113,22 +114,29 @@ static int show_error(json_t *response, bool json)
     return status;
 }
 
-static int show_response(json_t *response, const json_t *command, bool json)
+static int print_result(const json_t *result, const char *show, bool json)
 {
-    const json_t *result = json_object_get(response, "result");
-    const char *show = json_string_value(json_object_get(command, "show"));
     struct im_out out = {0};
-    if (!result)
-        return show_error(response, json);
-    if (json) {
+    if (json && strncmp(show, "ndjson ", 7) != 0) {
         im_json_put(&out, result);
         im_out_char(&out, '\n');
     } else {
-        show_result(result, show ? show : "fields", bold_output(), &out);
+        show_result(result, show, bold_output(), &out);
     }
     int status = print(&out);
     im_out_clear(&out);
     return status;
+}
+
+/* Some commands tell by their result how the program shall end. */
+static int show_response(json_t *response, const json_t *command, bool json)
+{
+    const json_t *result = json_object_get(response, "result");
+    const char *show = json_string_value(json_object_get(command, "show"));
+    if (!result)
+        return show_error(response, json);
+    int status = print_result(result, show ? show : "fields", json);
+    return status == EX_OK ? (int)json_integer_value(json_object_get(result, "exit")) : status;
 }
 
 /* The server's table of commands; the caller's reference. */
@@ -149,18 +157,62 @@ static int fetch_table(struct client *client, bool json, json_t **table)
     return status;
 }
 
+/* Calls it once, or, where the answer comes in pages, until there is no further one. Takes params. */
+static int call_and_show(struct client *client, const json_t *command, json_t *params, bool json)
+{
+    json_t *response = NULL, *next;
+    int status;
+    do {
+        status = client_call(client, json_string_value(json_object_get(command, "name")), json_incref(params), &response);
+        if (status == EX_OK)
+            status = show_response(response, command, json);
+        next = json_incref(json_object_get(json_object_get(response, "result"), "next"));
+        json_decref(response);
+        response = NULL;
+        if (next && status == EX_OK)
+            json_object_set(params, "after", next);
+        json_decref(next);
+    } while (next && status == EX_OK && strncmp(json_string_value(json_object_get(command, "show")), "ndjson ", 7) == 0);
+    json_decref(params);
+    return status;
+}
+
+/* Shows what would be done, and asks whether it shall be. */
+static int confirm(struct client *client, const json_t *command, const json_t *params)
+{
+    const char *name = json_string_value(json_object_get(command, "name"));
+    if (!isatty(STDIN_FILENO)) {
+        complain("%s cannot be undone, and there is nobody to ask: say -y, or -n to see what it would do.", name);
+        return EX_USAGE;
+    }
+    json_t *dry = json_copy((json_t *)(uintptr_t)params);
+    json_object_set_new(dry, "dry", json_string("yes"));
+    int status = call_and_show(client, command, dry, false), answer;
+    if (status != EX_OK)
+        return status;
+    fprintf(stderr, "%s [y/N] ", json_string_value(json_object_get(command, "asks")));
+    answer = getchar();
+    if (answer == 'y' || answer == 'Y')
+        return EX_OK;
+    complain("nothing was done.");
+    return EX_TEMPFAIL;
+}
+
 static int run(struct client *client, const struct options *options, char **words, int count)
 {
-    json_t *table = NULL, *params = NULL, *response = NULL;
+    json_t *table = NULL, *params = NULL;
     const json_t *command = NULL;
+    bool yes = false;
     int status = fetch_table(client, options->json, &table);
     if (status == EX_OK)
-        status = command_match(table, words, count, &command, &params);
+        status = command_match(table, words, count, &command, &params, &yes);
+    if (status == EX_OK && json_object_get(command, "asks") && !yes && !json_object_get(params, "dry"))
+        status = confirm(client, command, params);
+    if (status == EX_OK && json_is_true(json_object_get(command, "slow")))
+        client_wait(client);
     if (status == EX_OK)
-        status = client_call(client, json_string_value(json_object_get(command, "name")), params, &response);
-    if (status == EX_OK)
-        status = show_response(response, command, options->json);
-    json_decref(response);
+        status = call_and_show(client, command, json_incref(params), options->json);
+    json_decref(params);
     json_decref(table);
     return status;
 }
@@ -261,6 +313,8 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return EX_USAGE;
     }
+    if (strcmp(argv[optind], "wait") == 0)
+        return wait_for(options.socket, argv + optind + 1, argc - optind - 1);
     int status = client_connect(&client, options.socket);
     if (status == EX_OK)
         status = run(&client, &options, argv + optind, argc - optind);

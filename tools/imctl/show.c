@@ -242,6 +242,18 @@ static void show_table(const json_t *result, const char *key, char **columns, si
     table_free(&t);
 }
 
+/* For programs, and for files: what comes is JSON, each value on a line. */
+static void show_lines(const json_t *rows, struct im_out *out)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach(rows, i, row)
+    {
+        im_json_put(out, row);
+        im_out_char(out, '\n');
+    }
+}
+
 /* Splits "table KEY COLUMN…" in place. */
 static size_t split(char *words, char *out[COLUMNS_MAX])
 {
@@ -259,6 +271,8 @@ void show_result(const json_t *result, const char *show, bool bold, struct im_ou
     size_t n = split(copy, words);
     if (n > 0 && strcmp(words[0], "text") == 0 && json_is_string(text)) {
         im_out_safe(out, (struct im_str){json_string_value(text), json_string_length(text)}, true);
+    } else if (n == 2 && strcmp(words[0], "ndjson") == 0) {
+        show_lines(json_object_get(result, words[1]), out);
     } else if (n > 2 && strcmp(words[0], "table") == 0) {
         show_table(result, words[1], words + 2, n - 2, bold, out);
     } else {

@@ -106,7 +106,6 @@ static void group_deleted(struct imd_job *job)
 {
     json_t *result = json_object();
     im_json_set_text(result, "group", im_name_text(&job->name));
-    imd_job_audit(job, im_name_text(&job->name));
     imd_job_end(job, result);
 }
 
@@ -212,7 +211,6 @@ static void report_closed(struct imd_job *job)
     }
     json_t *result = json_object();
     im_json_set_text(result, "ticket", im_rpc_string(job->call, "ticket"));
-    imd_job_audit(job, im_rpc_string(job->call, "ticket"));
     imd_job_end(job, result);
 }
 

@@ -28,7 +28,6 @@ static void tell_user(struct imd_job *job)
 {
     json_t *result = json_object();
     im_json_set_text(result, "user", im_name_text(&job->name));
-    imd_job_audit(job, im_name_text(&job->name));
     imd_job_end(job, result);
 }
 
