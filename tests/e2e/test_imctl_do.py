@@ -213,7 +213,8 @@ def test_a_banned_address_is_not_let_in_and_bans_outlive_a_restart(server, conne
     server.restart()
     refusals = server.refused("banned")
     link = LINKS["line"](server)
-    assert link.recv() is None
+    assert link.wait_closed()[0] == []
+    link.close()
     until(lambda: server.refused("banned") == refusals + 1, "a refusal")
     local = Im(LINKS["unix"](server))
     local.login("bob")
@@ -224,9 +225,9 @@ def test_a_banned_address_is_not_let_in_and_bans_outlive_a_restart(server, conne
 
 def test_a_ban_ends_with_its_time(server, connect):
     server.imctl("ban", "add", "ann", "--for", "1s")
-    im = connect(server, "line")
-    until(lambda: im.ask_raw("login", user="ann")["op"] == "ok" if hasattr(im, "ask_raw") else not server.imctl("ban", "list")["bans"],
-          "the end of the ban")
+    assert connect(server, "line").refused("login", user="ann") == "banned"
+    until(lambda: not server.imctl("ban", "list")["bans"], "the end of the ban")
+    connect(server, "line").login("ann")
 
 
 @pytest.mark.parametrize("words", [["10.0.0.1/24"], ["10.0.0.0/33"], ["1.2.3/8"], ["::1/129"], [], ["a b"], ["ann", "user=ann"]])
@@ -256,7 +257,7 @@ def send(server, enter):
     server.imctl("send", "helpdesk", "ann", "-- hello")
     msg = ann.msg()
     assert (msg["from"], msg["text"], msg["bot"]) == ("helpdesk", "-- hello", True)
-    assert "not" in refused(server, "send", "helpdesk", "#none", "x").err.lower() or True
+    assert refused(server, "send", "helpdesk", "#none", "x").rc == 65
     ann.ask("group", do="create", conv="#tea")
     assert refused(server, "send", "helpdesk", "#tea", "x").rc == 65
 
@@ -306,7 +307,7 @@ def drain(server, enter):
 
 
 def test_wait_ready_and_wait_stopped(imd):
-    server = imd(start=False) if False else imd()
+    server = imd()
     assert imctl(server, "wait", "ready").returncode == 0
     late = imctl(server, "wait", "stopped", "0")
     assert late.returncode == 75 and "not stopped in time" in late.stderr

@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <time.h>
@@ -67,9 +69,15 @@ static int ask(struct watch *w)
     return status;
 }
 
+/* One that nobody has collected yet is gone, too. */
 static bool gone(const struct watch *w)
 {
-    return w->pid <= 0 || (kill(w->pid, 0) != 0 && errno == ESRCH);
+    int fd = w->pid > 0 ? (int)syscall(SYS_pidfd_open, w->pid, 0) : -1;
+    if (fd < 0)
+        return w->pid <= 0 || (kill(w->pid, 0) != 0 && errno == ESRCH);
+    bool ended = poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 1;
+    close(fd);
+    return ended;
 }
 
 static void tell_progress(const struct watch *w, uint64_t *told_ms)
