@@ -5,6 +5,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin.c tools/imd/admin.h \
 	tools/imd/admin_bans.c \
 	tools/imd/admin_commands.c \
+	tools/imd/admin_data.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
 	tools/imd/admin_say.c \
@@ -42,8 +43,7 @@ tools_imctl_libimctl_a_SOURCES = \
 	tools/imctl/complete.c tools/imctl/complete.h \
 	tools/imctl/secret.c tools/imctl/secret.h \
 	tools/imctl/show.c tools/imctl/show.h \
-	tools/imctl/table.c tools/imctl/table.h \
-	tools/imctl/wait.c tools/imctl/wait.h
+	tools/imctl/table.c tools/imctl/table.h
 IM_IMCTL = tools/imctl/libimctl.a
 
 bin_PROGRAMS += tools/imctl/imctl

@@ -290,7 +290,7 @@ def test_every_act_is_written_down_and_no_secret_with_it(server):
         assert secret not in "\n".join(lines)
 
 
-# draining, waiting
+# draining
 
 def drain(server, enter):
     people = [enter(f"user{n}") for n in range(10)]
@@ -298,26 +298,12 @@ def drain(server, enter):
     assert plan["sessions"] == 10 and plan["rate"] == 5
     assert server.imctl("status")["state"] == "running"
     server.imctl("drain", "--rate", "5", "--deadline", "30s")
-    assert refused(server, "drain").rc == 65
+    assert server.imctl("drain", "-n")["state"] == "draining"
     people[0].event("bye")
     assert people[9].ask("send", to="user0", text="still here")["seq"] == 1
     for im in people:
         im.close()
     assert server.wait_exit() == 0
-
-
-def test_wait_ready_and_wait_stopped(imd):
-    server = imd()
-    assert imctl(server, "wait", "ready").returncode == 0
-    late = imctl(server, "wait", "stopped", "0")
-    assert late.returncode == 75 and "not stopped in time" in late.stderr
-    waiting = subprocess.Popen([find_program("imctl", "IMCTL"), "-s", server.admin_path, "wait", "stopped", "30s"])
-    server.imctl("shutdown")
-    assert waiting.wait(30) == 0
-    assert server.wait_exit() == 0
-    assert imctl(server, "wait", "stopped").returncode == 0
-    assert imctl(server, "wait", "ready", "0").returncode == 75
-    assert imctl(server, "wait", "longer").returncode == 64
 
 
 # what is asked before
@@ -364,7 +350,75 @@ def test_options_stand_anywhere_and_values_may_look_like_options(server, enter):
     assert imctl(server, "status", "--nonsense", "x").returncode == 64
 
 
-COMMANDS = [backup, store_check, ban_add, ban_list, ban_del, mute, unmute, broadcast, send, drain]
+# a user's data
+
+def history_export(server, enter):
+    ann, bob = enter("ann"), enter("bob")
+    for n in range(3):
+        ann.ask("send", to="bob", text=f"a{n}")
+        bob.ask("send", to="ann", text=f"b{n}\u202e")
+    ann.ask("delete", conv="bob", seq=1)
+    done = imctl(server, "history", "export", "ann")
+    assert done.returncode == 0 and "\u202e" not in done.stdout, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["op"] for r in rows] == ["msg"] * 6 + ["delete"]
+    assert [r.get("text") for r in rows[:3]] == ["", "b0\u202e", "a1"] or rows[1]["text"] == "b0\u202e"
+    assert "a0" not in done.stdout
+    own = [json.loads(line) for line in imctl(server, "history", "export", "ann", "own=yes").stdout.splitlines()]
+    assert {r["from"] for r in own} == {"ann"} and len(own) == 4
+    assert imctl(server, "history", "export", "nobody").returncode == 65
+    assert any("history.export user=ann" in line for line in audits(server))
+
+
+def test_an_export_of_many_pages_is_whole(server, enter):
+    ann = enter("ann")
+    for n in range(1100):
+        ann.ask("send", to="bob", text=str(n))
+    done = imctl(server, "--json", "history", "export", "bob")
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == [str(n) for n in range(1100)]
+
+
+def history_delete(server, enter):
+    ann, bob = enter("ann"), enter("bob")
+    ann.ask("send", to="bob", text="secret one")
+    bob.ask("send", to="ann", text="not hers")
+    ann.ask("group", do="create", conv="#tea", public=True)
+    bob.ask("group", do="join", conv="#tea")
+    ann.ask("group", do="role", conv="#tea", user="bob", role="owner")
+    ann.ask("send", to="#tea", text="secret two")
+    ann.ask("group", do="leave", conv="#tea")
+    assert server.imctl("history", "delete", "ann", "-n")["messages"] == 2
+    done = imctl(server, "history", "delete", "ann", stdin=subprocess.DEVNULL)
+    assert done.returncode == 64 and "say -y" in done.stderr
+    done = server.imctl("history", "delete", "ann", "-y")
+    assert (done["erased"], done["kept"]) == (2, 0)
+    assert [e["op"] for e in (bob.event("delete"), bob.event("delete"))] == ["delete"] * 2
+    assert [m["text"] for m in bob.ask("history", conv="ann")["messages"] if not m.get("deleted")] == ["not hers"]
+    server.term()
+    with open(os.path.join(server.dir, "imd.db"), "rb") as f:
+        assert b"secret" not in f.read()
+    server.start()
+
+
+def queue_purge(server, enter):
+    ann = enter("ann")
+    enter("bob", device="phone").close()
+    until(lambda: server.online()["sessions"] == 1, "bob to be away")
+    for n in range(5):
+        ann.ask("send", to="bob", text=f"old{n}")
+    plan = server.imctl("queue", "purge", "bob", "phone", "-n")
+    assert plan["events"] == 5
+    assert server.imctl("queue", "purge", "bob", "phone", "-y")["devices"] == 1
+    bob = enter("bob", device="phone")
+    ann.ask("send", to="bob", text="new")
+    assert bob.msg()["text"] == "new"
+    server.imctl("queue", "purge", "bob", "-y")
+    assert bob.event("reset")["pos"]
+    assert refused(server, "queue", "purge", "bob", "tablet", "-y").rc == 65
+
+
+COMMANDS = [backup, store_check, ban_add, ban_list, ban_del, mute, unmute, broadcast, send, drain, history_export, history_delete,
+            queue_purge]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda f: f.__name__)

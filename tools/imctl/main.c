@@ -12,7 +12,6 @@
 #include "tools/imctl/command.h"
 #include "tools/imctl/complete.h"
 #include "tools/imctl/show.h"
-#include "tools/imctl/wait.h"
 #include "tools/safe_json.h"
 
 #define DEFAULT_SOCKET IM_RUNSTATEDIR "/imd/admin.sock"
@@ -208,7 +207,7 @@ static int run(struct client *client, const struct options *options, char **word
         status = command_match(table, words, count, &command, &params, &yes);
     if (status == EX_OK && json_object_get(command, "asks") && !yes && !json_object_get(params, "dry"))
         status = confirm(client, command, params);
-    if (status == EX_OK && json_is_true(json_object_get(command, "slow")))
+    if (status == EX_OK && json_is_true(json_object_get(command, "patient")))
         client_wait(client);
     if (status == EX_OK)
         status = call_and_show(client, command, json_incref(params), options->json);
@@ -313,8 +312,6 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return EX_USAGE;
     }
-    if (strcmp(argv[optind], "wait") == 0)
-        return wait_for(options.socket, argv + optind + 1, argc - optind - 1);
     int status = client_connect(&client, options.socket);
     if (status == EX_OK)
         status = run(&client, &options, argv + optind, argc - optind);

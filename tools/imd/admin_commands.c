@@ -435,11 +435,11 @@ static void drain(struct im_rpc_call *call)
         im_rpc_fail(call, IM_BAD_FIELD, "rate must be from 1 to 1000000");
         return;
     }
+    im_core_online(imd->core, &online);
     if (imd->state != IMD_RUNNING) {
-        im_rpc_fail(call, IM_CONFLICT, "the server is %s already", imd_state_name(imd));
+        im_rpc_result(call, json_pack("{s:s, s:I}", "state", imd_state_name(imd), "sessions", (json_int_t)online.sessions));
         return;
     }
-    im_core_online(imd->core, &online);
     uint64_t otherwise = (online.sessions / rate + 1) * 1000 + imd->config->shutdown_ms;
     if (!imd_read_period(call, "deadline", otherwise, &deadline_ms))
         return;
@@ -570,8 +570,8 @@ const struct im_rpc_command imd_admin_commands[] = {
                  {"deadline", IM_RPC_STRING, false, NULL, "After so long the rest is closed; or what the rate needs."},
                  IMD_DRY_ARG},
         .help = "Stop at a gentle pace. Nobody new is let in, and the sessions are told a few at a time to come back, "
-                "each once what it asked is answered; those that are left go on until it is their turn. imctl wait "
-                "stopped shows how many there are.",
+                "each once what it asked is answered; those that are left go on until it is their turn. Asked "
+                "again, it tells how many there still are.",
         .example = "drain --rate 200 --deadline 5m",
         .show = "fields",
         .asks = "Drain the server, and stop it?",

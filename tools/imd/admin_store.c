@@ -51,7 +51,7 @@ const struct im_rpc_command imd_store_commands[] = {
                 "There is no file if it is not. Put back with imd --restore FILE.",
         .example = "backup /var/lib/imd/imd-2026-11-23.db",
         .show = "fields",
-        .slow = true,
+        .patient = true,
         .run = backup,
     },
     {
@@ -59,7 +59,7 @@ const struct im_rpc_command imd_store_commands[] = {
         .help = "Look at all of the store, whether it is sound. The server goes on meanwhile.",
         .example = "store check",
         .show = "fields",
-        .slow = true,
+        .patient = true,
         .run = store_check,
     },
     {.name = NULL},

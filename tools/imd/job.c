@@ -33,6 +33,7 @@ static void free_job(struct imd_job *job)
     json_decref(job->result);
     free(job->users.rows);
     free(job->text);
+    free(job->own);
     free(job);
 }
 

@@ -36,6 +36,7 @@ struct imd_job {
     struct im_out value, before; /* of the record to be written; as it was */
     char key[IM_SECRET_KEY];
     json_t *result;
+    void *own;  /* a command's memory over its steps; malloc'd or NULL */
     char *text; /* what the steps share; malloc'd or NULL */
     unsigned step;
     struct im_store_users users; /* an answer kept over the next steps; its rows are freed in the end */

@@ -59,7 +59,7 @@ struct im_rpc_command {
     /* What imctl asks before it, "Erase it?": it destroys something. Such a command has an argument "dry": with it, it
      * only tells what it would do. NULL: it is simply done. */
     const char *asks;
-    bool slow; /* may take longer than a program's patience with a server that is there */
+    bool patient; /* takes as long as it takes: the asker should not give up */
     void (*run)(struct im_rpc_call *); /* ends the call now or later */
 };
 
