@@ -105,8 +105,8 @@ struct im_str im_conv_text(struct im_core *core, const struct im_name *conv)
 static bool says(enum im_event_type type, const struct im_msg *msg)
 {
     return type == IM_EV_MSG || type == IM_EV_EDIT || type == IM_EV_REACT ||
-           (type == IM_EV_MEMBER && (msg->change == IM_CHANGE_CREATE || msg->change == IM_CHANGE_INVITE ||
-                                     msg->change == IM_CHANGE_TOPIC));
+           (type == IM_EV_MEMBER &&
+            (msg->change == IM_CHANGE_CREATE || msg->change == IM_CHANGE_INVITE || msg->change == IM_CHANGE_TOPIC));
 }
 
 enum im_reason im_append(struct im_core *core, struct im_session *s, const struct im_command *cmd,

@@ -119,9 +119,8 @@ bool im_ban_read(struct im_str key, struct im_str value, struct im_ban *out)
     json_int_t since = 0, until = 0, by = 0;
     json_t *root = json_loadb(value.p ? value.p : "", value.len, JSON_REJECT_DUPLICATES, NULL);
     *out = (struct im_ban){0};
-    bool ok = find_kind(key, &out->kind, &rest) &&
-              json_unpack(root, "{s:s, s:I, s:I, s:I, s?s}", "why", &why, "since", &since, "until", &until, "by", &by,
-                          "user", &user) == 0;
+    bool ok = find_kind(key, &out->kind, &rest) && json_unpack(root, "{s:s, s:I, s:I, s:I, s?s}", "why", &why, "since",
+                                                               &since, "until", &until, "by", &by, "user", &user) == 0;
     if (ok && out->kind == IM_BAN_NET)
         ok = im_ban_net(rest, out, &(struct im_error){0}) == IM_OK;
     else if (ok)

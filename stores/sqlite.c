@@ -37,7 +37,7 @@ struct sqlite_store {
     struct reader_thread *readers;
     size_t reader_count, running; /* running: threads started: the writer, the carer, the readers */
     pthread_t carer_thread;
-    atomic_bool failed, full;     /* the writer's, for other threads */
+    atomic_bool failed, full; /* the writer's, for other threads */
 
     pthread_mutex_t lock;
     pthread_cond_t may_write, may_read, may_care;
@@ -51,7 +51,8 @@ struct sqlite_store {
 /* Under the lock, so that nobody is woken once close() has set `closing`. */
 static void wake_core(struct sqlite_store *st)
 {
-    if (st->closing || st->woken || (!im_lane_ready(&st->writes) && !im_lane_ready(&st->reads) && !im_lane_ready(&st->cares)))
+    if (st->closing || st->woken ||
+        (!im_lane_ready(&st->writes) && !im_lane_ready(&st->reads) && !im_lane_ready(&st->cares)))
         return;
     st->woken = true;
     st->wake(st->wake_arg);

@@ -53,7 +53,8 @@ static enum im_reason failed(const struct work *w, int rc, sqlite3 *db)
 /* Looking at all of it. */
 
 /* The first column of the first row, as text, which must be `wanted`; wanted NULL: there must be no row. */
-static enum im_reason must_say(const struct work *w, sqlite3 *db, const char *sql, const char *wanted, const char *else_)
+static enum im_reason must_say(const struct work *w, sqlite3 *db, const char *sql, const char *wanted,
+                               const char *else_)
 {
     sqlite3_stmt *s;
     int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
@@ -101,7 +102,8 @@ static void measure(const struct work *w, struct im_db *db)
 {
     int64_t events = 0, bytes = 0;
     if (im_db_number(db, "SELECT events FROM log", &events) == SQLITE_OK &&
-        im_db_number(db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &bytes) == SQLITE_OK) {
+        im_db_number(db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &bytes) ==
+            SQLITE_OK) {
         w->care->events = (uint64_t)events;
         w->care->bytes = (uint64_t)bytes;
     }
@@ -141,9 +143,8 @@ static enum im_reason copy_pages(const struct work *w, struct im_db *from, struc
     sqlite3_backup *backup = sqlite3_backup_init(to->sqlite, "main", from->sqlite, "main");
     if (!backup)
         return failed(w, sqlite3_errcode(to->sqlite), to->sqlite);
-    do
+    while (rc == SQLITE_OK && !stopped(w))
         rc = sqlite3_backup_step(backup, PAGES_AT_A_TIME);
-    while (rc == SQLITE_OK && !stopped(w));
     sqlite3_backup_finish(backup);
     return rc == SQLITE_DONE ? IM_OK : failed(w, rc == SQLITE_OK ? SQLITE_INTERRUPT : rc, NULL);
 }

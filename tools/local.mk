@@ -8,6 +8,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin_data.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
+	tools/imd/admin_judge.c \
 	tools/imd/admin_say.c \
 	tools/imd/admin_store.c \
 	tools/imd/admin_tokens.c \
@@ -25,6 +26,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/notify.c tools/imd/notify.h \
 	tools/imd/outside.c tools/imd/outside.h \
 	tools/imd/pages.c \
+	tools/imd/probe.c tools/imd/probe.h \
 	tools/imd/reload.c \
 	tools/imd/rpc.c tools/imd/rpc.h \
 	tools/imd/rpc_help.c \

@@ -509,6 +509,11 @@ struct im_transport_env *im_listener_env(const struct im_listener *l)
     return l->o.env;
 }
 
+int64_t im_listener_tls_ends(const struct im_listener *l)
+{
+    return l->tls ? im_tls_ends(l->tls) : 0;
+}
+
 bool im_listener_is_passed(const struct im_listener *l)
 {
     return l->passed;

@@ -417,8 +417,51 @@ def queue_purge(server, enter):
     assert refused(server, "queue", "purge", "bob", "tablet", "-y").rc == 65
 
 
+# judging
+
+def doctor(server):
+    done = imctl(server, "doctor")
+    rows = {(row[0], row[1]) for row in (line.split() for line in done.stdout.splitlines()[1:])}
+    assert done.returncode == 0 and ("OK", "store") in rows and ("OK", "configuration") in rows, done.stdout
+    found = [line for line in done.stdout.splitlines() if " listener " in line]
+    assert len(found) == 3 and all(line.startswith("OK ") and line.split()[-2] == "answers" for line in found), done.stdout
+    assert server.online()["sessions"] == 0
+
+
+def test_doctor_finds_what_is_wrong(server):
+    os.chmod(server.dir, 0o777)
+    server.write_config({"limits": {"rate": "x"}})
+    server.imctl("ban", "add", "127.0.0.0/8")
+    done = imctl(server, "--json", "doctor")
+    rows = {(r["state"], r["what"]): r for r in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 1
+    assert "limits.rate" in rows["FAIL", "configuration"]["found"] and rows["FAIL", "data_dir"]["advice"]
+    assert ("FAIL", "listener") in rows and ("OK", "listener") in rows and ("OK", "store") in rows
+
+
+def test_doctor_knows_tls(imd, certificate):
+    server = imd(tls=certificate)
+    rows = json.loads(imctl(server, "--json", "doctor").stdout)["checks"]
+    assert [r["state"] for r in rows if r["what"] == "listener"] == ["OK"] * 5
+    assert [r["found"] for r in rows if r["what"] == "certificate"][0].endswith("days left")
+
+
+def check(server, enter):
+    enter("ann")
+    for words, status, said in ((["sessions"], 0, "OK - sessions: 1"), (["sessions", "--warn", "1"], 1, "WARNING"),
+                                (["sessions", "--warn", "1", "--crit", "1"], 2, "CRITICAL"), (["store"], 0, "OK"),
+                                (["disk", "--warn", "100", "--crit", "100"], 2, "CRITICAL"),
+                                (["disk", "--warn", "0", "--crit", "0"], 0, "disk="), (["sessions", "--warn", "2", "--crit", "1"], 3, ""),
+                                (["nonsense"], 3, "")):
+        done = imctl(server, "check", *words)
+        assert (done.returncode, said in done.stdout) == (status, True), (words, done)
+    server.term()
+    assert imctl(server, "check", "sessions").returncode == 3
+    server.start()
+
+
 COMMANDS = [backup, store_check, ban_add, ban_list, ban_del, mute, unmute, broadcast, send, drain, history_export, history_delete,
-            queue_purge]
+            queue_purge, doctor, check]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda f: f.__name__)

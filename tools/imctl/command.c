@@ -257,8 +257,7 @@ static int help_args(const json_t *table, char **words, int count, json_t *param
     return EX_OK;
 }
 
-int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params,
-                  bool *yes)
+int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params, bool *yes)
 {
     int used = count < WORDS_MAX ? count : WORDS_MAX;
     *command = NULL;

@@ -33,7 +33,7 @@ bool imd_read_period(struct im_rpc_call *, const char *arg, uint64_t otherwise, 
 /* The commands, in tables that end with name NULL. Their host is the struct imd. */
 extern const struct im_rpc_command imd_admin_commands[], imd_user_commands[], imd_token_commands[],
     imd_group_commands[], imd_hook_commands[], imd_store_commands[], imd_ban_commands[], imd_say_commands[],
-    imd_data_commands[];
+    imd_data_commands[], imd_judge_commands[];
 extern const struct im_rpc_command *const imd_admin_tables[]; /* all of them; ends with NULL */
 
 #endif

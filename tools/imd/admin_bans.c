@@ -23,8 +23,7 @@ static void loaded(struct im_store_op *op)
     l->over = true;
     for (size_t i = 0; i < l->op.count; i++) {
         struct im_ban ban;
-        if (!im_ban_read(l->op.rows[i].key, l->op.rows[i].value, &ban) ||
-            !im_core_ban(l->imd->core, &ban, &closed))
+        if (!im_ban_read(l->op.rows[i].key, l->op.rows[i].value, &ban) || !im_core_ban(l->imd->core, &ban, &closed))
             IM_LOG(l->imd->log, IM_LOG_ERROR, "core", "a ban is not understood", IM_KV("key", l->op.rows[i].key));
     }
     free(l->op.rows);
@@ -33,9 +32,8 @@ static void loaded(struct im_store_op *op)
 enum im_reason imd_bans_load(struct imd *imd, struct im_error *error)
 {
     struct loading l = {.imd = imd};
-    l.op = (struct im_store_records){.op = {.kind = IM_STORE_RECORDS, .done = loaded, .owner = &l},
-                                     .kind = IM_RECORD_BAN,
-                                     .limit = IM_BANS_MAX};
+    l.op = (struct im_store_records){
+        .op = {.kind = IM_STORE_RECORDS, .done = loaded, .owner = &l}, .kind = IM_RECORD_BAN, .limit = IM_BANS_MAX};
     im_store_submit(imd->store, &l.op.op);
     while (!l.over)
         event_base_loop(imd->base, EVLOOP_ONCE);
@@ -72,7 +70,8 @@ static json_t *describe(const struct im_ban *ban)
     struct im_str key = im_ban_key(ban, buffer);
     json_t *row = json_object();
     im_json_set_text(row, "kind", im_str(im_ban_kind_name(ban->kind)));
-    im_json_set_text(row, "who", ban->kind == IM_BAN_NET ? (struct im_str){key.p + 4, key.len - 4} : im_name_text(&ban->user));
+    im_json_set_text(row, "who",
+                     ban->kind == IM_BAN_NET ? (struct im_str){key.p + 4, key.len - 4} : im_name_text(&ban->user));
     im_json_set_text(row, "reason", im_str(ban->why));
     imd_job_time(row, "since", ban->since_ms);
     imd_job_time(row, "until", ban->until_ms);
@@ -222,7 +221,7 @@ const struct im_rpc_command imd_ban_commands[] = {
         .name = "ban.del",
         .access = IM_RPC_WRITE,
         .args = {WHO_ARG, USER_ARG},
-        .help = "End a ban.",
+        .help = "End a ban of a user, an address or a network.",
         .usage = "USER|ADDRESS|NETWORK",
         .example = "ban del 192.0.2.0/24",
         .show = "fields",

@@ -437,7 +437,8 @@ static void drain(struct im_rpc_call *call)
     }
     im_core_online(imd->core, &online);
     if (imd->state != IMD_RUNNING) {
-        im_rpc_result(call, json_pack("{s:s, s:I}", "state", imd_state_name(imd), "sessions", (json_int_t)online.sessions));
+        im_rpc_result(call,
+                      json_pack("{s:s, s:I}", "state", imd_state_name(imd), "sessions", (json_int_t)online.sessions));
         return;
     }
     uint64_t otherwise = (online.sessions / rate + 1) * 1000 + imd->config->shutdown_ms;

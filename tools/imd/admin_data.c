@@ -112,10 +112,8 @@ static void erase_page_read(struct imd_job *job)
 
 static void erase_page(struct imd_job *job)
 {
-    job->op.since = (struct im_store_since){.key = im_name_key(&job->name),
-                                            .after = erasing_of(job)->upto,
-                                            .limit = ERASE_PAGE,
-                                            .bytes = EXPORT_BYTES};
+    job->op.since = (struct im_store_since){
+        .key = im_name_key(&job->name), .after = erasing_of(job)->upto, .limit = ERASE_PAGE, .bytes = EXPORT_BYTES};
     imd_job_run(job, IM_STORE_SINCE, erase_page_read);
 }
 
@@ -291,7 +289,8 @@ static void purge_found(struct imd_job *job)
     free(d->rows);
     if (json_array_size(names) == 0) {
         json_decref(names);
-        imd_job_fail(job, IM_NOT_FOUND, "%s has no such device; see: imctl user show %s", job->name.text, job->name.text);
+        imd_job_fail(job, IM_NOT_FOUND, "%s has no such device; see: imctl user show %s", job->name.text,
+                     job->name.text);
         return;
     }
     job->result = json_object();
@@ -336,9 +335,10 @@ const struct im_rpc_command imd_data_commands[] = {
         .name = "history.delete",
         .access = IM_RPC_WRITE,
         .args = {USER_ARG, IMD_DRY_ARG},
-        .help = "Erase every message that a user has written, for all, as if the user had deleted them. What others have "
-                "written stays, and so does the account: see user delete. Messages in groups that are gone are kept, and "
-                "counted.",
+        .help =
+            "Erase every message that a user has written, for all, as if the user had deleted them. What others have "
+            "written stays, and so does the account: see user delete. Messages in groups that are gone are kept, and "
+            "counted.",
         .usage = "USER",
         .example = "history delete 小明 -n",
         .show = "fields",

@@ -70,7 +70,7 @@ struct imd {
     struct imd_admin *admin;
     struct imd_hooks *hooks;
     atomic_bool stop_care; /* what takes long in the store shall give up */
-    size_t jobs; /* admin commands under way; tools/imd/job.h */
+    size_t jobs;           /* admin commands under way; tools/imd/job.h */
     uint64_t admin_requests, admin_refused;
 
     int wake_fd;

@@ -321,8 +321,13 @@ struct im_rpc_call *im_rpc_line(const struct im_rpc *rpc, struct im_str line, st
         json_decref(args);
     } else {
         call = im_alloc(sizeof *call);
-        *call = (struct im_rpc_call){
-            .rpc = rpc, .command = command, .peer = peer, .args = args, .id = json_incref(q.id), .answer = answer, .arg = arg};
+        *call = (struct im_rpc_call){.rpc = rpc,
+                                     .command = command,
+                                     .peer = peer,
+                                     .args = args,
+                                     .id = json_incref(q.id),
+                                     .answer = answer,
+                                     .arg = arg};
     }
     json_decref(q.root);
     return call ? run(call) : NULL;

@@ -27,7 +27,7 @@ enum im_rpc_type {
     IM_RPC_INVITE,
     IM_RPC_HOOK,
     IM_RPC_COMMAND,
-    IM_RPC_FILE, /* a path on the server's machine; imctl makes it absolute */
+    IM_RPC_FILE,    /* a path on the server's machine; imctl makes it absolute */
     IM_RPC_PRIVATE, /* not for the log: what is said to people, or what may hold a secret */
 };
 bool im_rpc_is_number(enum im_rpc_type);
@@ -59,7 +59,7 @@ struct im_rpc_command {
     /* What imctl asks before it, "Erase it?": it destroys something. Such a command has an argument "dry": with it, it
      * only tells what it would do. NULL: it is simply done. */
     const char *asks;
-    bool patient; /* takes as long as it takes: the asker should not give up */
+    bool patient;                      /* takes as long as it takes: the asker should not give up */
     void (*run)(struct im_rpc_call *); /* ends the call now or later */
 };
 

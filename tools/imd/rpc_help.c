@@ -46,8 +46,8 @@ static json_t *describe_command(const struct im_rpc_command *command)
         json_array_append_new(args, describe_arg(arg));
     return json_pack("{s:s, s:s, s:o, s:s, s:s*, s:s*, s:s, s:s*, s:b}", "name", command->name, "access",
                      command->access == IM_RPC_READ ? "read" : "write", "args", args, "help", command->help, "usage",
-                     command->usage, "example", command->example, "show", command->show, "asks", command->asks, "patient",
-                     (int)command->patient);
+                     command->usage, "example", command->example, "show", command->show, "asks", command->asks,
+                     "patient", (int)command->patient);
 }
 
 json_t *im_rpc_describe(const struct im_rpc *rpc)
