@@ -36,12 +36,6 @@ static struct imd_hook *find(struct im_rpc_call *call)
     return hook;
 }
 
-static void audit(const struct im_rpc_call *call, struct im_str name)
-{
-    IM_LOG(host(call)->log, IM_LOG_INFO, "admin", call->command->name, IM_KV("hook", name),
-           IM_KN("by_uid", call->peer.uid));
-}
-
 /* Does whoever is named have an account, where one is needed? */
 
 struct lookup {
@@ -261,7 +255,6 @@ static void added(void *arg, enum im_reason reason)
     } else {
         json_t *result = describe(call, hook);
         im_json_set_text(result, "secret", im_str(hook->rule.secret)); /* this once */
-        audit(call, name);
         im_rpc_result(call, result);
     }
 }
@@ -303,7 +296,6 @@ static void changed(void *arg, enum im_reason reason)
         set_flag(result, "enabled", hook->rule.enabled);
     else
         set_flag(result, "deleted", true);
-    audit(call, name);
     im_rpc_result(call, result);
 }
 
@@ -381,7 +373,6 @@ static void made(struct im_store_op *op)
         im_json_set_text(result, "path", (struct im_str){im_out_data(&path), path.len}); /* this once */
         im_json_set_text(result, "id", (struct im_str){m->key, 12});
         im_out_clear(&path);
-        audit(call, im_name_text(&m->token.user));
         im_rpc_result(call, result);
     }
     im_out_clear(&m->value);
