@@ -12,15 +12,25 @@ static bool same_content(const struct im_event *again, const struct im_event *ea
     return again->type == earlier->type && x->kind == y->kind && im_str_eq(x->to_key, y->to_key) &&
            (erased || (im_str_eq(x->body, y->body) && im_str_eq(x->mime, y->mime))) && x->ref == y->ref &&
            x->on == y->on && x->change == y->change && ((x->settings ^ y->settings) & ~x->keeps) == 0 &&
-           im_str_eq(x->user_key, y->user_key);
+           im_str_eq(x->user_key, y->user_key) && (x->change != IM_CHANGE_ROLE || x->role == y->role);
 }
 
-static void answer(struct im_request *r, struct im_session *s, struct im_event *msg, bool online, bool dup)
+/* A client's append on its way; the request's id follows in the same block. */
+struct append {
+    struct im_store_append op;
+    struct im_core *core;
+    uint64_t session;
+    uint64_t weight;
+    enum im_op asked;
+    struct im_str id; /* absent: no answer is wanted */
+};
+
+static void answer(const struct append *a, struct im_session *s, struct im_event *msg, bool online, bool dup)
 {
-    struct im_reply reply = {.op = r->op, .id = im_out_view(&r->id)};
-    if (s == NULL || r->id.len == 0)
+    struct im_reply reply = {.op = a->asked, .id = a->id};
+    if (s == NULL || a->id.p == NULL)
         return;
-    if (r->op == IM_OP_GROUP) {
+    if (a->asked == IM_OP_GROUP) {
         reply.group.what = IM_GROUP_CHANGED;
         reply.group.msg = im_event_hold(msg);
         reply.group.dup = dup;
@@ -32,48 +42,67 @@ static void answer(struct im_request *r, struct im_session *s, struct im_event *
     im_reply(s, &reply);
 }
 
-/* Is somebody there who gets it now? */
-static bool reached(struct im_core *core, const struct im_msg *m)
+static void refuse(const struct append *a, struct im_session *s, enum im_reason reason)
 {
-    if (m->kind != IM_CONV_GROUP)
-        return !m->hidden && im_user_online(im_user_find(core, m->to_key));
-    const struct im_group *group = im_group_find(core, m->to_key);
+    if (s)
+        im_session_err(a->core, s, a->asked, a->id, reason, "", reason == IM_BUSY ? IM_BUSY_AFTER_MS : 0);
+}
+
+/* Is somebody in the group who gets it now? */
+static bool reached(const struct im_group *group, const struct im_msg *m)
+{
     const struct im_seat *seat;
     if (group == NULL)
         return false;
     DL_FOREACH(group->seats, seat)
     {
-        if (im_user_online(seat->user) && !im_str_eq(im_name_key(&seat->user->name), m->from_key))
+        if (im_user_online(seat->user) && !im_str_eq(im_name_key(seat->user->name), m->from_key))
             return true;
     }
     return false;
 }
 
+/* The users it goes between are looked up once. */
+static void committed(const struct append *a, struct im_session *s, struct im_event *event, bool dup)
+{
+    struct im_core *core = a->core;
+    const struct im_msg *m = &event->msg;
+    bool group = im_conv_is_group(m->to_key), online;
+    struct im_user *from = s ? s->user : im_user_find(core, m->from_key), *to = NULL;
+    if (group) {
+        online = m->kind == IM_CONV_GROUP && reached(im_group_find(core, m->to_key), m);
+    } else {
+        to = im_user_find(core, m->to_key);
+        online = !m->hidden && im_user_online(to);
+    }
+    online = online && event->type == IM_EV_MSG;
+    core->counters->n[IM_C_DUPLICATES] += dup;
+    core->counters->n[IM_C_APPENDED] += !dup && m->pos > 0;
+    core->counters->n[IM_C_WAITING] += !dup && event->type == IM_EV_MSG && !online;
+    answer(a, s, event, online, dup);
+    if (!dup && m->pos > 0)
+        im_route(core, event, a->session, from, to);
+    im_event_forget_forms(event);
+}
+
 static void appended(struct im_store_op *op)
 {
-    struct im_request *r = op->owner;
-    struct im_core *core = r->core;
-    struct im_session *s = im_request_answered(r);
-    struct im_event *event = r->store.append.event, *earlier = r->store.append.earlier;
-    core->pending_bytes -= r->weight;
-    if (op->status != IM_OK) {
-        im_request_fail(r, s, op->status);
-    } else if (earlier && !same_content(event, earlier)) {
-        im_request_fail(r, s, IM_CID_CONFLICT);
-    } else if (earlier) {
-        core->counters->n[IM_C_DUPLICATES]++;
-        answer(r, s, earlier, reached(core, &earlier->msg), true);
-    } else {
-        bool online = event->type == IM_EV_MSG && reached(core, &event->msg);
-        core->counters->n[IM_C_APPENDED] += event->msg.pos > 0;
-        core->counters->n[IM_C_WAITING] += event->type == IM_EV_MSG && !online;
-        answer(r, s, event, online, false);
-        if (event->msg.pos > 0)
-            im_route(core, event, r->session);
-    }
-    im_event_drop(&r->store.append.earlier);
-    im_event_drop(&r->store.append.event);
-    im_request_finish(r, s);
+    struct append *a = op->owner;
+    struct im_core *core = a->core;
+    struct im_session *s = im_store_answered(core, a->session, op->kind);
+    struct im_event *event = a->op.event, *earlier = a->op.earlier;
+    core->pending_bytes -= a->weight;
+    if (op->status != IM_OK)
+        refuse(a, s, op->status);
+    else if (earlier && !same_content(event, earlier))
+        refuse(a, s, IM_CID_CONFLICT);
+    else
+        committed(a, s, earlier ? earlier : event, earlier != NULL);
+    im_event_drop(&a->op.earlier);
+    im_event_drop(&a->op.event);
+    if (s)
+        im_session_review(core, s);
+    free(a);
 }
 
 static struct im_policy policy(const struct im_config *config)
@@ -96,7 +125,7 @@ struct im_str im_conv_text(struct im_core *core, const struct im_name *conv)
         known = group ? &group->name : NULL;
     } else {
         const struct im_user *user = im_user_find(core, im_name_key(conv));
-        known = user ? &user->name : NULL;
+        known = user ? user->name : NULL;
     }
     return im_name_text(known ? known : conv);
 }
@@ -116,21 +145,28 @@ enum im_reason im_append(struct im_core *core, struct im_session *s, const struc
         return im_fail(error, IM_BAD_FIELD, "cid: must not be empty or have control characters");
     if (core->pending_bytes > core->config->pending_bytes)
         return IM_BUSY;
-    const struct im_ban *mute = im_bans_user(&core->bans, IM_BAN_MUTE, im_name_key(&s->user->name), core->wall_ms);
+    const struct im_ban *mute = im_bans_user(&core->bans, IM_BAN_MUTE, im_name_key(s->user->name), core->wall_ms);
     if (mute && says(type, msg))
         return im_fail(error, IM_MUTED, "%s", mute->why);
     msg->ts_ms = core->wall_ms;
-    msg->from = im_name_text(&s->user->name);
-    msg->from_key = im_name_key(&s->user->name);
+    msg->from = im_name_text(s->user->name);
+    msg->from_key = im_name_key(s->user->name);
     msg->bot = s->user->bot;
     if (im_command_has(cmd, IM_F_cid))
         msg->cid = cmd->cid;
-    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_APPEND, appended);
-    r->store.append.event = im_event_new(type, msg);
-    r->store.append.policy = policy(core->config);
-    r->weight = im_event_weight(r->store.append.event);
-    core->pending_bytes += r->weight;
-    im_request_submit(r, s);
+    struct append *a = im_alloc(sizeof *a + cmd->id.len);
+    struct im_event *event = im_event_new(type, msg);
+    *a = (struct append){.op = {.op = {.kind = IM_STORE_APPEND, .done = appended, .owner = a},
+                                .event = event,
+                                .policy = policy(core->config)},
+                         .core = core,
+                         .session = s->id,
+                         .weight = im_event_weight(event),
+                         .asked = cmd->op};
+    if (cmd->id.p)
+        a->id = (struct im_str){memcpy(a + 1, cmd->id.p, cmd->id.len), cmd->id.len};
+    core->pending_bytes += a->weight;
+    im_store_ask(core, s, &a->op.op);
     return IM_OK;
 }
 
@@ -147,7 +183,8 @@ static void own_appended(struct im_store_op *op)
     a->core->pending_ops--;
     if (op->status == IM_OK && a->op.event->msg.pos > 0) {
         a->core->counters->n[IM_C_APPENDED]++;
-        im_route(a->core, a->op.event, 0);
+        im_route(a->core, a->op.event, 0, im_user_find(a->core, a->op.event->msg.from_key),
+                 im_user_find(a->core, a->op.event->msg.to_key));
     }
     a->done(a->arg, op->status);
     im_event_drop(&a->op.earlier);

@@ -135,7 +135,7 @@ static struct im_str address_key(const struct im_core *core, const struct im_ses
 static struct im_str account_key(const struct im_request *r, char out[WHO_MAX])
 {
     out[0] = 'u';
-    memcpy(out + 1, r->name.key, r->name.key_len);
+    memcpy(out + 1, im_name_key(&r->name).p, r->name.key_len);
     return (struct im_str){out, 1 + (size_t)r->name.key_len};
 }
 

@@ -38,6 +38,7 @@ struct im_auth {
     char invite_key[IM_SECRET_KEY]; /* register: of the invitation; "": none is needed */
     struct im_out invite_value;     /* its record as it was read */
     int64_t invite_expires_ms;      /* as it was before */
+    bool written;                   /* password: the new one is; tokens got meanwhile for the old one go, too */
     uint64_t wait_ms;               /* login: until the webhook may send again */
 };
 

@@ -140,7 +140,7 @@ void im_ban_write(const struct im_ban *ban, struct im_out *value)
     json_t *root = json_pack("{s:s, s:I, s:I, s:I}", "why", ban->why, "since", (json_int_t)ban->since_ms, "until",
                              (json_int_t)ban->until_ms, "by", (json_int_t)ban->by_uid);
     if (ban->kind != IM_BAN_NET)
-        json_object_set_new(root, "user", json_stringn(ban->user.text, ban->user.text_len));
+        json_object_set_new(root, "user", json_stringn(ban->user.bytes, ban->user.text_len));
     char *text = json_dumps(root, JSON_COMPACT);
     im_out_str(value, text);
     free(text);

@@ -107,18 +107,16 @@ void im_out_json(struct im_out *out, struct im_str s)
 {
     reserve(out, s.len + 2);
     im_out_char(out, '"');
-    size_t start = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
+    while (s.len > 0) {
         char buffer[8];
-        im_out_put(out, s.p + start, i - start);
-        im_out_str(out, json_escape(c, buffer));
-        start = i + 1;
+        size_t plain = im_str_json_plain(s);
+        im_out_put(out, s.p, plain);
+        s = (struct im_str){s.p + plain, s.len - plain};
+        if (s.len == 0)
+            break;
+        im_out_str(out, json_escape((unsigned char)*s.p, buffer));
+        s = (struct im_str){s.p + 1, s.len - 1};
     }
-    if (start < s.len)
-        im_out_put(out, s.p + start, s.len - start);
     im_out_char(out, '"');
 }
 

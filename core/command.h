@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/name.h"
 #include "core/str.h"
 
 /* What a client can ask. One row per op in core/tbl/ops.def; one row per field in core/tbl/fields.def. */
@@ -54,8 +55,9 @@ struct im_command {
 #undef IM_FIELD_POS
 #undef IM_FIELD_BOOL
 #undef IM_FIELD_STRS
-    bool or_close; /* the transport's own request: if it is refused, the session ends */
-    bool trusted;  /* login without a password: the server's own */
+    const struct im_name *to_name; /* send: whom `to` names, where the dialect knows already */
+    bool or_close;                 /* the transport's own request: if it is refused, the session ends */
+    bool trusted;                  /* login without a password: the server's own */
     enum im_seat_kind seat;
     void *memory; /* what the views point into; the decoder's business */
     void (*release)(struct im_command *);

@@ -73,7 +73,7 @@ static struct im_session_view view(const struct im_core *core, const struct im_s
 {
     return (struct im_session_view){
         .id = s->id,
-        .user = s->user ? im_name_text(&s->user->name) : (struct im_str){0},
+        .user = s->user ? im_name_text(s->user->name) : (struct im_str){0},
         .device = im_str(s->device ? s->device : ""),
         .transport = s->transport,
         .state = im_session_state_name(s->state),
@@ -125,7 +125,7 @@ static size_t end_banned(struct im_core *core, const struct im_ban *ban)
     for (struct im_session *s = core->sessions, *next; s; s = next) {
         next = s->hh.next;
         bool hit = ban->kind == IM_BAN_NET ? im_ban_peer(s->address, ip) && im_ban_hits(ban, ip)
-                                           : s->user && im_str_eq(im_name_key(&s->user->name), im_name_key(&ban->user));
+                                           : s->user && im_str_eq(im_name_key(s->user->name), im_name_key(&ban->user));
         if (!hit || im_session_closing(s))
             continue;
         im_session_end(core, s, IM_BANNED, false);
@@ -163,7 +163,7 @@ static bool is_audience(struct im_core *core, const struct im_core_audience *who
 {
     if (s->user == NULL || s->seat != IM_SEAT_CHAT || im_session_closing(s))
         return false;
-    if (who->user.p && !im_str_eq(who->user, im_name_key(&s->user->name)))
+    if (who->user.p && !im_str_eq(who->user, im_name_key(s->user->name)))
         return false;
     if (who->transport && strcmp(who->transport, s->transport) != 0)
         return false;
@@ -288,7 +288,7 @@ static void check_session(const struct im_core *core, const struct im_session *s
     MUST(s->link->session == s);
     MUST(seated == (s->user != NULL) && (seated && hears) == (s->cursor != NULL));
     if (seated)
-        MUST(im_user_find((struct im_core *)core, im_name_key(&s->user->name)) == s->user);
+        MUST(im_user_find((struct im_core *)core, im_name_key(s->user->name)) == s->user);
     if (seated && hears) {
         MUST(s->cursor->pos >= s->cursor->written);
         MUST(s->state != IM_SESSION_LIVE || s->sent_pos >= s->user->head_pos);
@@ -308,7 +308,7 @@ static size_t check_user(const struct im_user *user)
     }
     MUST(sessions == user->session_count && chats == user->chat_count);
     MUST(sessions + user->sender_count > 0 || user->watchers || user->leaves_ms > 0);
-    MUST(sessions > 0 || (user->seats == NULL && user->fresh == NULL && user->blocked == NULL));
+    MUST(sessions > 0 || (user->seats == NULL && user->fresh == NULL));
     MUST(user->fresh_count <= IM_FRESH_MAX && (user->fresh_count > 0) == (user->fresh != NULL));
     MUST(!(chats > 0 && user->leaves_ms > 0));
     for (const struct im_watch *w = user->watchers; w; w = w->next, watchers++)

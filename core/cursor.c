@@ -44,15 +44,16 @@ static void submit(struct im_core *core, struct im_cursor *const *cursors, size_
 {
     size_t strings = 0;
     for (size_t i = 0; i < count; i++)
-        strings += cursors[i]->user->name.key_len + strlen(cursors[i]->device);
+        strings += cursors[i]->user->name->key_len + strlen(cursors[i]->device);
     struct cursors_request *r = im_zalloc(sizeof *r + count * sizeof *r->rows + strings);
     char *at = (char *)&r->rows[count];
     for (size_t i = 0; i < count; i++) {
         struct im_cursor *c = cursors[i];
         size_t device_len = strlen(c->device);
-        memcpy(at, c->user->name.key, c->user->name.key_len);
-        r->rows[i].key = (struct im_str){at, c->user->name.key_len};
-        at += c->user->name.key_len;
+        struct im_str key = im_name_key(c->user->name);
+        memcpy(at, key.p, key.len);
+        r->rows[i].key = (struct im_str){at, key.len};
+        at += key.len;
         memcpy(at, c->device, device_len);
         r->rows[i].device = (struct im_str){at, device_len};
         at += device_len;

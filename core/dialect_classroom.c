@@ -14,6 +14,7 @@ static enum im_reason decode(struct im_link *link, struct im_str message, struct
     cmd->id = IM_DIALECT_ID;
     cmd->have = IM_BIT(to) | IM_BIT(text);
     cmd->to = im_name_text(link->target);
+    cmd->to_name = link->target;
     cmd->text = message;
     return IM_OK;
 }

@@ -107,6 +107,7 @@ static enum im_reason decode(struct im_link *link, struct im_str line, struct im
     cmd->op = IM_OP_SEND;
     cmd->have = IM_BIT(to) | IM_BIT(text);
     cmd->to = im_name_text(link->target);
+    cmd->to_name = link->target;
     cmd->text = (struct im_str){line.p + slash, line.len - slash};
     return IM_OK;
 }

@@ -275,6 +275,7 @@ static enum im_reason send_there(struct im_human_call *c, struct im_str text)
     if (c->link->target == NULL)
         return refuse(c, IM_TEXT_NO_TARGET);
     c->cmd->to = im_name_text(c->link->target);
+    c->cmd->to_name = c->link->target;
     c->cmd->text = text;
     return ask(c, IM_OP_SEND, IM_BIT(to) | IM_BIT(text), IM_TEXT_NONE);
 }

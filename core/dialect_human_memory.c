@@ -18,9 +18,8 @@ enum im_reason im_human_talk_to(struct im_link *link, struct im_str to, struct i
     enum im_reason reason = im_conv_parse(to, &name, error);
     if (reason != IM_OK)
         return reason;
-    if (link->target == NULL)
-        link->target = im_alloc(sizeof *link->target);
-    *link->target = name;
+    free(link->target);
+    link->target = im_name_dup(&name);
     return IM_OK;
 }
 
@@ -121,7 +120,7 @@ void im_human_remember_name(struct im_link *link, struct im_str name)
 static bool key_of_beginning(struct im_str begin, struct im_name *out)
 {
     if (begin.len == 0 || im_str_eq(begin, IM_STR("#"))) {
-        *out = (struct im_name){.key_len = (uint16_t)begin.len, .key = "#"};
+        im_name_set(out, IM_STR(""), begin);
         return true;
     }
     return im_conv_parse(begin, out, NULL) == IM_OK;

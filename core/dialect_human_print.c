@@ -320,7 +320,7 @@ static void put_login(struct page *p, struct im_link *link, const struct im_repl
     if (im_name_parse(r->login.user, &name, NULL) == IM_OK) {
         struct im_human *h = im_human_of(link);
         free(h->self);
-        h->self = im_strndup(name.key, name.key_len);
+        h->self = im_strndup(im_name_key(&name).p, name.key_len);
     }
     put_note(p, IM_TEXT_WELCOME, r->login.user);
 }

@@ -4,22 +4,14 @@
 #include <stdlib.h>
 
 #include "core/dialect_json.h"
+#include "core/json_scan.h"
 #include "core/mem.h"
 
-/* im.v1: one JSON object per message. Reading goes through jansson; writing is by hand (dialect_json_write.c). */
+/* im.v1: one JSON object per message. The usual ones are read in place (json_scan.c), all others, and what is wrong,
+ * through jansson; writing is by hand (dialect_json_write.c). */
 
 #define DEPTH_MAX  32
 #define VALUES_MAX 2048 /* bounds what the parser may allocate, whatever the message's size */
-#define ID_MAX     64
-
-enum field_type { FIELD_STR, FIELD_U64, FIELD_POS, FIELD_BOOL, FIELD_STRS };
-
-struct field {
-    const char *name;
-    enum field_type type;
-    uint64_t max;
-    size_t offset, count_offset;
-};
 
 #define AT_STR(name)  offsetof(struct im_command, name), 0
 #define AT_U64(name)  offsetof(struct im_command, name), 0
@@ -27,16 +19,19 @@ struct field {
 #define AT_BOOL(name) offsetof(struct im_command, name), 0
 #define AT_STRS(name) offsetof(struct im_command, name), offsetof(struct im_command, name##_count)
 
-static const struct field fields[IM_FIELD_COUNT] = {
-#define IM_FIELD(member, name, type, max) {name, FIELD_##type, max, AT_##type(member)},
+#define LITERAL(s)                                                                                                     \
+    {                                                                                                                  \
+        s, sizeof(s) - 1                                                                                               \
+    }
+
+const struct im_json_field im_json_fields[IM_FIELD_COUNT] = {
+#define IM_FIELD(member, name, type, max) {LITERAL(name), IM_JSON_##type, max, AT_##type(member)},
 #include "core/tbl/fields.def"
 #undef IM_FIELD
 };
 
-static const struct {
-    uint64_t required, optional;
-} op_fields[IM_OP_COUNT] = {
-#define IM_OP(sym, name, who, required, optional, handler) [IM_OP_##sym] = {required, optional},
+const struct im_json_op im_json_ops[IM_OP_COUNT] = {
+#define IM_OP(sym, name, who, required, optional, handler) [IM_OP_##sym] = {LITERAL(name), required, optional},
 #include "core/tbl/ops.def"
 #undef IM_OP
 };
@@ -98,12 +93,12 @@ static enum im_reason read_id(struct im_command *cmd, struct decoded *d, struct 
         return IM_OK;
     if (json_is_integer(id))
         im_out_i64(&d->id, json_integer_value(id));
-    else if (json_is_string(id) && json_string_length(id) <= ID_MAX &&
+    else if (json_is_string(id) && json_string_length(id) <= IM_JSON_ID_MAX &&
              strlen(json_string_value(id)) == json_string_length(id))
         im_out_json(&d->id, (struct im_str){json_string_value(id), json_string_length(id)});
     else
         return im_fail(error, IM_BAD_FIELD, "id: must be an integer or a string of at most %d bytes, without NUL",
-                       ID_MAX);
+                       IM_JSON_ID_MAX);
     cmd->id = (struct im_str){im_out_data(&d->id), d->id.len};
     return IM_OK;
 }
@@ -115,47 +110,49 @@ static enum im_reason read_op(struct im_command *cmd, const json_t *root, struct
         return im_fail(error, IM_BAD_FIELD, "op: must be a string");
     struct im_str name = {json_string_value(op), json_string_length(op)};
     for (enum im_op i = IM_OP_NONE + 1; i < IM_OP_COUNT; i++)
-        if (im_str_eq(name, im_str(im_op_name(i)))) {
+        if (im_str_eq(name, im_json_ops[i].name)) {
             cmd->op = i;
             return IM_OK;
         }
     return im_fail(error, IM_BAD_OP, "op: '%.32s' is not known", name.p);
 }
 
-static enum im_reason read_str(const json_t *v, const struct field *f, struct im_str *out, struct im_error *error)
+static enum im_reason read_str(const json_t *v, const struct im_json_field *f, struct im_str *out,
+                               struct im_error *error)
 {
     if (!json_is_string(v))
-        return im_fail(error, IM_BAD_FIELD, "%s: must be a string", f->name);
+        return im_fail(error, IM_BAD_FIELD, "%s: must be a string", f->name.p);
     *out = (struct im_str){json_string_value(v), json_string_length(v)};
     if (memchr(out->p, '\0', out->len))
-        return im_fail(error, IM_BAD_FIELD, "%s: NUL is not allowed", f->name);
-    if (f->type == FIELD_STR && out->len > f->max)
-        return im_fail(error, IM_TOO_LONG, "%s: at most %" PRIu64 " bytes", f->name, f->max);
+        return im_fail(error, IM_BAD_FIELD, "%s: NUL is not allowed", f->name.p);
+    if (f->type == IM_JSON_STR && out->len > f->max)
+        return im_fail(error, IM_TOO_LONG, "%s: at most %" PRIu64 " bytes", f->name.p, f->max);
     return IM_OK;
 }
 
-static enum im_reason read_pos(const json_t *v, const struct field *f, uint64_t *out, struct im_error *error)
+static enum im_reason read_pos(const json_t *v, const struct im_json_field *f, uint64_t *out, struct im_error *error)
 {
     struct im_str s;
     if (!json_is_string(v) || read_str(v, f, &s, error) != IM_OK || !im_str_u64(s, out) || *out > f->max)
-        return im_fail(error, IM_BAD_FIELD, "%s: must be a position as the server gave it (a string)", f->name);
+        return im_fail(error, IM_BAD_FIELD, "%s: must be a position as the server gave it (a string)", f->name.p);
     return IM_OK;
 }
 
-static enum im_reason read_u64(const json_t *v, const struct field *f, uint64_t *out, struct im_error *error)
+static enum im_reason read_u64(const json_t *v, const struct im_json_field *f, uint64_t *out, struct im_error *error)
 {
     json_int_t n = json_is_integer(v) ? json_integer_value(v) : -1;
     if (n < 0 || (uint64_t)n > f->max)
-        return im_fail(error, IM_BAD_FIELD, "%s: must be an integer from 0 to %" PRIu64, f->name, f->max);
+        return im_fail(error, IM_BAD_FIELD, "%s: must be an integer from 0 to %" PRIu64, f->name.p, f->max);
     *out = (uint64_t)n;
     return IM_OK;
 }
 
-static enum im_reason read_strs(const json_t *v, const struct field *f, struct im_command *cmd, struct im_error *error)
+static enum im_reason read_strs(const json_t *v, const struct im_json_field *f, struct im_command *cmd,
+                                struct im_error *error)
 {
     size_t n = json_array_size(v);
     if (!json_is_array(v) || n > f->max)
-        return im_fail(error, IM_BAD_FIELD, "%s: must be an array of at most %" PRIu64 " strings", f->name, f->max);
+        return im_fail(error, IM_BAD_FIELD, "%s: must be an array of at most %" PRIu64 " strings", f->name.p, f->max);
     struct decoded *d = cmd->memory;
     assert(d->strings == NULL);
     d->strings = im_alloc((n + 1) * sizeof *d->strings);
@@ -169,21 +166,22 @@ static enum im_reason read_strs(const json_t *v, const struct field *f, struct i
     return IM_OK;
 }
 
-static enum im_reason read_field(const json_t *v, const struct field *f, struct im_command *cmd, struct im_error *error)
+static enum im_reason read_field(const json_t *v, const struct im_json_field *f, struct im_command *cmd,
+                                 struct im_error *error)
 {
     void *at = (char *)cmd + f->offset;
     switch (f->type) {
-    case FIELD_STR:
+    case IM_JSON_STR:
         return read_str(v, f, at, error);
-    case FIELD_POS:
+    case IM_JSON_POS:
         return read_pos(v, f, at, error);
-    case FIELD_U64:
+    case IM_JSON_U64:
         return read_u64(v, f, at, error);
-    case FIELD_STRS:
+    case IM_JSON_STRS:
         return read_strs(v, f, cmd, error);
-    case FIELD_BOOL:
+    case IM_JSON_BOOL:
         if (!json_is_boolean(v))
-            return im_fail(error, IM_BAD_FIELD, "%s: must be true or false", f->name);
+            return im_fail(error, IM_BAD_FIELD, "%s: must be true or false", f->name.p);
         *(bool *)at = json_is_true(v);
         return IM_OK;
     }
@@ -192,15 +190,15 @@ static enum im_reason read_field(const json_t *v, const struct field *f, struct 
 
 static enum im_reason read_fields(struct im_command *cmd, const json_t *root, struct im_error *error)
 {
-    uint64_t wanted = op_fields[cmd->op].required | op_fields[cmd->op].optional;
+    uint64_t wanted = im_json_ops[cmd->op].required | im_json_ops[cmd->op].optional;
     for (unsigned i = 0; i < IM_FIELD_COUNT; i++) {
-        const json_t *v = wanted >> i & 1 ? json_object_get(root, fields[i].name) : NULL;
+        const json_t *v = wanted >> i & 1 ? json_object_get(root, im_json_fields[i].name.p) : NULL;
         if (v == NULL || json_is_null(v)) {
-            if (op_fields[cmd->op].required >> i & 1)
-                return im_fail(error, IM_BAD_FIELD, "%s: is missing", fields[i].name);
+            if (im_json_ops[cmd->op].required >> i & 1)
+                return im_fail(error, IM_BAD_FIELD, "%s: is missing", im_json_fields[i].name.p);
             continue;
         }
-        enum im_reason reason = read_field(v, &fields[i], cmd, error);
+        enum im_reason reason = read_field(v, &im_json_fields[i], cmd, error);
         if (reason != IM_OK)
             return reason;
         cmd->have |= (uint64_t)1 << i;
@@ -219,6 +217,13 @@ static enum im_reason read_object(struct im_command *cmd, struct decoded *d, str
 }
 
 enum im_reason im_json_decode(struct im_str message, struct im_command *cmd, struct im_error *error)
+{
+    if (cmd->op == IM_OP_NONE && im_json_scan(message, cmd))
+        return IM_OK;
+    return im_json_parse(message, cmd, error);
+}
+
+enum im_reason im_json_parse(struct im_str message, struct im_command *cmd, struct im_error *error)
 {
     enum im_reason reason = prescan(message, error);
     if (reason != IM_OK)

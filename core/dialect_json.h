@@ -7,5 +7,7 @@
 struct im_bytes *im_json_encode(struct im_link *, struct im_event *, bool own);
 /* The reading half. With cmd->op set, of an object that is this request's fields alone: without `op` and `id`. */
 enum im_reason im_json_decode(struct im_str message, struct im_command *cmd, struct im_error *error);
+/* The same by way of a tree, whatever the message. */
+enum im_reason im_json_parse(struct im_str message, struct im_command *cmd, struct im_error *error);
 
 #endif

@@ -276,7 +276,8 @@ static void put_hello(struct im_out *out, const struct im_reply *r)
     const struct im_config *c = r->hello.config;
     put_str(out, ",\"v\":1,\"epoch\":", r->hello.epoch);
     im_out_str(out, methods[c->auth_mode]);
-    put_str(out, ",\"register\":", choice("auth.register", c->auth_register));
+    put_str(out, ",\"register\":",
+            c->auth_mode == IM_AUTH_TOKEN ? IM_STR("off") : choice("auth.register", c->auth_register));
     put_limits(out, c);
     put_u64(out, ",\"ping\":", c->ping_ms);
 }

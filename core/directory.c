@@ -10,19 +10,34 @@ struct im_user *im_user_find(struct im_core *core, struct im_str key)
     return user;
 }
 
+static void add(struct im_core *core, struct im_user *user)
+{
+    struct im_str key = im_name_key(user->name);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->users, key.p, (unsigned)key.len, im_hash(core->hash_key, key.p, key.len),
+                                user);
+}
+
 struct im_user *im_user_get(struct im_core *core, const struct im_name *name)
 {
-    struct im_user *user;
-    unsigned hash = im_hash(core->hash_key, name->key, name->key_len);
-    HASH_FIND_BYHASHVALUE(hh, core->users, name->key, name->key_len, hash, user);
+    struct im_user *user = im_user_find(core, im_name_key(name));
     if (user)
         return user;
     user = im_zalloc(sizeof *user);
-    user->name = *name;
+    user->name = im_name_dup(name);
     user->cursor.user = user;
     user->cursor.device = "";
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->users, user->name.key, user->name.key_len, hash, user);
+    add(core, user);
     return user;
+}
+
+void im_user_spell(struct im_core *core, struct im_user *user, const struct im_name *name)
+{
+    if (im_str_eq(im_name_text(user->name), im_name_text(name)))
+        return;
+    HASH_DEL(core->users, user);
+    free(user->name);
+    user->name = im_name_dup(name);
+    add(core, user);
 }
 
 void im_user_release(struct im_core *core, struct im_user *user)
@@ -31,7 +46,9 @@ void im_user_release(struct im_core *core, struct im_user *user)
         return;
     im_cursor_flush(core, &user->cursor);
     HASH_DEL(core->users, user);
+    free(user->name);
     free(user->status);
+    free(user->blocked);
     free(user);
 }
 
@@ -69,12 +86,12 @@ void im_user_block(struct im_user *user, struct im_str key, bool on)
     user->blocked_count = count;
 }
 
-void im_user_tell(struct im_core *core, struct im_user *user, struct im_event *e)
+void im_user_tell(struct im_core *core, struct im_user *user, struct im_event *e, uint64_t but)
 {
     struct im_session *s;
     DL_FOREACH2(user->sessions, s, user_next)
     {
-        if (s->seat != IM_SEAT_CHAT)
+        if (s->seat != IM_SEAT_CHAT || s->id == but)
             continue;
         if (s->link->ops->queued(s->link) > core->config->queue_soft_bytes)
             core->counters->n[IM_C_DROPPED]++;
@@ -89,6 +106,7 @@ static void settle(struct im_core *core, struct im_user *user, struct im_store_l
     for (size_t i = 0; i < login->seat_count; i++)
         im_seat_add(core, user, login->seats[i].name, login->seats[i].key, login->seats[i].role,
                     login->seats[i].members);
+    free(user->blocked);
     user->blocked = login->blocked;
     user->blocked_count = login->blocked_count;
     user->received_pos = login->furthest;
@@ -120,9 +138,6 @@ static void unsettle(struct im_core *core, struct im_user *user)
         im_seat_drop(core, user->seats);
     im_receipts_forget(core, user);
     im_marks_flush(core);
-    free(user->blocked);
-    user->blocked = NULL;
-    user->blocked_count = 0;
 }
 
 void im_user_leave(struct im_core *core, struct im_session *s)

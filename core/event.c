@@ -230,6 +230,14 @@ static void release_reply(struct im_reply *r)
     }
 }
 
+void im_event_forget_forms(struct im_event *e)
+{
+    for (unsigned form = 0; form < IM_FORM_COUNT; form++) {
+        im_bytes_drop(&e->forms[form][0]);
+        im_bytes_drop(&e->forms[form][1]);
+    }
+}
+
 void im_event_drop(struct im_event **e)
 {
     struct im_event *old = *e;
@@ -238,10 +246,7 @@ void im_event_drop(struct im_event **e)
         return;
     if (old->type == IM_EV_OK)
         release_reply(&old->reply);
-    for (unsigned form = 0; form < IM_FORM_COUNT; form++) {
-        im_bytes_drop(&old->forms[form][0]);
-        im_bytes_drop(&old->forms[form][1]);
-    }
+    im_event_forget_forms(old);
     free(old->mentions);
     free(old);
 }

@@ -258,6 +258,8 @@ struct im_event *im_event_err(enum im_op op, struct im_str id, enum im_reason re
 
 struct im_event *im_event_hold(struct im_event *e);
 void im_event_drop(struct im_event **e); /* sets *e to NULL; *e may be NULL */
+/* Everybody has been sent it: whoever wants it later has it made again, and until then it takes no room. */
+void im_event_forget_forms(struct im_event *);
 
 static inline bool im_event_durable(const struct im_event *e)
 {

@@ -16,9 +16,8 @@ static struct im_group *get(struct im_core *core, struct im_str name, struct im_
     if (group)
         return group;
     group = im_zalloc(sizeof *group);
-    memcpy(group->name.text, name.p, group->name.text_len = (uint16_t)name.len);
-    memcpy(group->name.key, key.p, group->name.key_len = (uint16_t)key.len);
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->groups, group->name.key, group->name.key_len,
+    im_name_set(&group->name, name, key);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->groups, im_name_key(&group->name).p, group->name.key_len,
                                 im_hash(core->hash_key, key.p, key.len), group);
     return group;
 }

@@ -43,7 +43,7 @@ static void deliver_read(struct im_core *core, struct im_session *s, struct im_s
     for (size_t i = 0; i < op->count; i++) {
         if (sent_here(s, op->events[i]->msg.pos))
             continue;
-        bool own = im_str_eq(op->events[i]->msg.from_key, im_name_key(&s->user->name));
+        bool own = im_str_eq(op->events[i]->msg.from_key, im_name_key(s->user->name));
         if (s->seat == IM_SEAT_CHAT)
             im_receipt_fresh(core, s->user, op->events[i]);
         im_session_send(s, im_event_hold(op->events[i]), own);
@@ -106,10 +106,10 @@ static void set_step(struct im_store_since *op, const struct im_config *config)
 
 void im_read_on(struct im_core *core, struct im_session *s)
 {
-    const struct im_name *name = &s->user->name;
+    const struct im_name *name = s->user->name;
     struct since_request *r = im_zalloc(sizeof *r + name->key_len);
     char *key = (char *)(r + 1);
-    memcpy(key, name->key, name->key_len);
+    memcpy(key, im_name_key(name).p, name->key_len);
     r->core = core;
     r->session = s->id;
     r->op = (struct im_store_since){
@@ -164,11 +164,11 @@ static void route_group(struct im_core *core, struct im_event *e, uint64_t origi
         return;
     DL_FOREACH(group->seats, seat)
     {
-        route_to(core, seat->user, e, im_str_eq(e->msg.from_key, im_name_key(&seat->user->name)), origin);
+        route_to(core, seat->user, e, im_str_eq(e->msg.from_key, im_name_key(seat->user->name)), origin);
     }
 }
 
-void im_route(struct im_core *core, struct im_event *e, uint64_t origin)
+void im_route(struct im_core *core, struct im_event *e, uint64_t origin, struct im_user *from, struct im_user *to)
 {
     const struct im_msg *m = &e->msg;
     if (m->kind == IM_CONV_GROUP) {
@@ -181,7 +181,7 @@ void im_route(struct im_core *core, struct im_event *e, uint64_t origin)
             im_group_after(core, m);
         return;
     }
-    route_to(core, im_user_find(core, m->from_key), e, true, origin);
-    if (m->kind == IM_CONV_DIRECT && !m->hidden && !im_str_eq(m->from_key, m->to_key))
-        route_to(core, im_user_find(core, m->to_key), e, false, origin);
+    route_to(core, from, e, true, origin);
+    if (m->kind == IM_CONV_DIRECT && !m->hidden && from != to)
+        route_to(core, to, e, false, origin);
 }

@@ -72,7 +72,7 @@ static void tell(struct im_request *r, struct im_session *s, const struct im_use
     struct im_str token = im_str(*a->secret ? a->secret : NULL);
     im_reply(s, &(struct im_reply){.op = r->op,
                                    .id = im_out_view(&r->id),
-                                   .login = {.user = im_name_text(&user->name),
+                                   .login = {.user = im_name_text(user->name),
                                              .session = s->id,
                                              .pos = from,
                                              .token = token,
@@ -102,7 +102,7 @@ static void log_in(struct im_request *r, struct im_session *s)
     reason = im_name_parse(im_str(login->name), &r->name, NULL);
     assert(reason == IM_OK);
     user = im_user_get(core, &r->name);
-    user->name = r->name; /* the same key; the spelling its owner chose */
+    im_user_spell(core, user, &r->name);
     user->bot = a->account.bot;
     furnish(s, a);
     seat(core, s, user, old && old->own_cursor.pos > login->cursor ? old->own_cursor.pos : login->cursor);
@@ -364,8 +364,7 @@ static void with_token(struct im_request *r, struct im_session *s, enum im_reaso
             im_auth_fail(r, s, IM_FLOOD, "");
             return;
         }
-        a->hook_to = im_alloc(sizeof token.to);
-        *a->hook_to = token.to;
+        a->hook_to = im_name_dup(&token.to);
     }
     im_auth_read(r, IM_RECORD_ACCOUNT, im_name_key(&r->name), with_account);
 }

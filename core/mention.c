@@ -127,7 +127,8 @@ static size_t find_at(struct finder *f, struct im_str text, size_t at)
 
 static bool has_at(struct im_str text)
 {
-    return text.len > 0 && (memchr(text.p, '@', text.len) || memmem(text.p, text.len, "\uFF20", 3));
+    return text.len > 0 &&
+           (memchr(text.p, '@', text.len) || (memchr(text.p, 0xEF, text.len) && memmem(text.p, text.len, "\uFF20", 3)));
 }
 
 char *im_mentions(struct im_str text, struct im_str named, bool all,

@@ -1,8 +1,12 @@
 #include "core/name.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
+
+#include "core/mem.h"
 
 static enum im_reason bad(struct im_error *error, const char *what)
 {
@@ -66,8 +70,28 @@ static bool map(struct im_str in, utf8proc_option_t options, char *out, size_t c
     return fits;
 }
 
+/* Most ids: there is nothing to compose, and to fold is to write in lower case. False: not such a one. */
+static bool parse_ascii(struct im_str in, struct im_name *out)
+{
+    if (in.len == 0 || in.len > IM_NAME_POINTS_MAX)
+        return false;
+    char *key = out->bytes + in.len + 1;
+    for (size_t i = 0; i < in.len; i++) {
+        unsigned char c = (unsigned char)in.p[i];
+        if (c >= 0x80 || !allowed(c, false))
+            return false;
+        out->bytes[i] = (char)c;
+        key[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    out->text_len = out->key_len = (uint16_t)in.len;
+    out->bytes[in.len] = key[in.len] = '\0';
+    return true;
+}
+
 enum im_reason im_name_parse(struct im_str in, struct im_name *out, struct im_error *error)
 {
+    if (parse_ascii(in, out))
+        return IM_OK;
     if (in.len > 4 * IM_NAME_BYTES_MAX)
         return bad(error, "an id has at most 32 characters");
     if (in.len == 0)
@@ -82,14 +106,13 @@ enum im_reason im_name_parse(struct im_str in, struct im_name *out, struct im_er
     enum im_reason reason = check_points(composed, error);
     if (reason != IM_OK)
         return reason;
-    memcpy(out->text, nfc, (size_t)nfc_len + 1);
-    out->text_len = nfc_len;
     /* A folded letter may have parts that fold again once composed; the second pass settles it. */
-    char once[IM_KEY_BYTES_MAX + 1];
-    uint16_t once_len;
+    char once[IM_KEY_BYTES_MAX + 1], key[IM_KEY_BYTES_MAX + 1];
+    uint16_t once_len, key_len;
     if (!map(composed, UTF8PROC_CASEFOLD, once, sizeof once, &once_len) ||
-        !map((struct im_str){once, once_len}, UTF8PROC_CASEFOLD, out->key, sizeof out->key - 1, &out->key_len))
+        !map((struct im_str){once, once_len}, UTF8PROC_CASEFOLD, key, sizeof key, &key_len))
         return bad(error, "the id is too long");
+    im_name_set(out, composed, (struct im_str){key, key_len});
     return IM_OK;
 }
 
@@ -100,8 +123,38 @@ enum im_reason im_conv_parse(struct im_str in, struct im_name *out, struct im_er
     enum im_reason reason = im_name_parse((struct im_str){in.p + 1, in.len - 1}, out, error);
     if (reason != IM_OK)
         return reason;
-    memmove(out->text + 1, out->text, (size_t)out->text_len++ + 1);
-    memmove(out->key + 1, out->key, (size_t)out->key_len++ + 1);
-    out->text[0] = out->key[0] = '#';
+    memmove(out->bytes + out->text_len + 3, out->bytes + out->text_len + 1, (size_t)out->key_len + 1);
+    memmove(out->bytes + 1, out->bytes, (size_t)out->text_len + 1);
+    out->bytes[0] = out->bytes[out->text_len + 2] = '#';
+    out->text_len++;
+    out->key_len++;
     return IM_OK;
+}
+
+void im_name_set(struct im_name *out, struct im_str text, struct im_str key)
+{
+    assert(text.len <= IM_NAME_BYTES_MAX + 1 && key.len <= IM_KEY_BYTES_MAX + 1);
+    out->text_len = (uint16_t)text.len;
+    out->key_len = (uint16_t)key.len;
+    char *at = out->bytes + text.len + 1;
+    if (text.len > 0)
+        memcpy(out->bytes, text.p, text.len);
+    if (key.len > 0)
+        memcpy(at, key.p, key.len);
+    out->bytes[text.len] = at[key.len] = '\0';
+}
+
+static size_t used(const struct im_name *n)
+{
+    return offsetof(struct im_name, bytes) + n->text_len + 1 + n->key_len + 1;
+}
+
+struct im_name *im_name_dup(const struct im_name *n)
+{
+    return memcpy(im_alloc(used(n)), n, used(n));
+}
+
+void im_name_copy(struct im_name *out, const struct im_name *n)
+{
+    memcpy(out, n, used(n));
 }

@@ -14,8 +14,8 @@
  * key begin with '#'. */
 struct im_name {
     uint16_t text_len, key_len;
-    char text[IM_NAME_BYTES_MAX + 2];
-    char key[IM_KEY_BYTES_MAX + 2];
+    char bytes[IM_NAME_BYTES_MAX + 2 + IM_KEY_BYTES_MAX +
+               2]; /* text, then key: names are short, and kept as long as they are */
 };
 
 /* Returns IM_OK or IM_BAD_ID; the detail says what is wrong. error may be NULL. */
@@ -30,11 +30,17 @@ static inline bool im_conv_is_group(struct im_str name_or_key)
 
 static inline struct im_str im_name_text(const struct im_name *n)
 {
-    return (struct im_str){n->text, n->text_len};
+    return (struct im_str){n->bytes, n->text_len};
 }
 static inline struct im_str im_name_key(const struct im_name *n)
 {
-    return (struct im_str){n->key, n->key_len};
+    return (struct im_str){n->bytes + n->text_len + 1, n->key_len};
 }
+
+/* Of two texts that are valid already. */
+void im_name_set(struct im_name *, struct im_str text, struct im_str key);
+/* A copy of the bytes that are used, to be freed with free(): not to be assigned to, nor as a whole from. */
+struct im_name *im_name_dup(const struct im_name *);
+void im_name_copy(struct im_name *out, const struct im_name *); /* of such a one, too */
 
 #endif

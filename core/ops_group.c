@@ -108,7 +108,7 @@ static enum im_reason keep_next(struct im_request *r, const struct im_command *c
     enum im_reason reason = im_conv_parse(cmd->next, &name, NULL);
     if (reason != IM_OK)
         return reason;
-    im_out_put(&r->text, name.key, name.key_len);
+    im_out_put(&r->text, im_name_key(&name).p, name.key_len);
     *after = im_out_view(&r->text);
     return IM_OK;
 }

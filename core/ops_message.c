@@ -44,23 +44,41 @@ static enum im_reason name_mentions(const struct im_command *cmd, struct im_out 
             return reason;
         if (out->len > 0)
             im_out_char(out, ' ');
-        im_out_put(out, name.text, name.text_len);
+        im_out_put(out, im_name_text(&name).p, name.text_len);
     }
     return IM_OK;
 }
 
+/* Who writes once, writes again: what has been parsed is kept, in the form it has when it comes next. */
+static enum im_reason parse_target(struct im_session *s, struct im_str text, const struct im_name **to,
+                                   struct im_error *error)
+{
+    struct im_name name;
+    if (s->last_to == NULL || !im_str_eq(text, im_name_text(s->last_to))) {
+        enum im_reason reason = im_conv_parse(text, &name, error);
+        if (reason != IM_OK)
+            return reason;
+        free(s->last_to);
+        s->last_to = im_name_dup(&name);
+    }
+    *to = s->last_to;
+    return IM_OK;
+}
+
 /* Whom to: as the client says, or as the token of an incoming webhook does, which may not be contradicted. */
-static enum im_reason find_target(const struct im_session *s, const struct im_command *cmd, struct im_name *to,
+static enum im_reason find_target(struct im_session *s, const struct im_command *cmd, const struct im_name **to,
                                   struct im_error *error)
 {
-    if (!im_command_has(cmd, IM_F_to) && s->hook_to) {
-        *to = *s->hook_to;
-        return IM_OK;
-    }
-    if (!im_command_has(cmd, IM_F_to))
-        return im_fail(error, IM_BAD_FIELD, "to: is missing");
-    enum im_reason reason = im_conv_parse(cmd->to, to, error);
-    if (reason == IM_OK && s->hook_to && !im_str_eq(im_name_key(to), im_name_key(s->hook_to)))
+    enum im_reason reason = IM_OK;
+    if (cmd->to_name)
+        *to = cmd->to_name;
+    else if (im_command_has(cmd, IM_F_to))
+        reason = parse_target(s, cmd->to, to, error);
+    else if (s->hook_to)
+        *to = s->hook_to;
+    else
+        reason = im_fail(error, IM_BAD_FIELD, "to: is missing");
+    if (reason == IM_OK && s->hook_to && !im_str_eq(im_name_key(*to), im_name_key(s->hook_to)))
         return im_fail(error, IM_FORBIDDEN, "to: this webhook sends to one conversation only");
     return reason;
 }
@@ -68,7 +86,7 @@ static enum im_reason find_target(const struct im_session *s, const struct im_co
 enum im_reason im_op_send(struct im_core *core, struct im_session *s, const struct im_command *cmd,
                           struct im_error *error)
 {
-    struct im_name to;
+    const struct im_name *to = NULL;
     struct im_str body;
     struct im_out mentions = {0};
     enum im_reason reason = find_target(s, cmd, &to, error);
@@ -78,9 +96,9 @@ enum im_reason im_op_send(struct im_core *core, struct im_session *s, const stru
         reason = name_mentions(cmd, &mentions, error);
     if (reason == IM_OK) {
         struct im_msg msg = {
-            .kind = im_conv_kind(&to),
-            .to = im_conv_text(core, &to),
-            .to_key = im_name_key(&to),
+            .kind = im_conv_kind(to),
+            .to = im_conv_text(core, to),
+            .to_key = im_name_key(to),
             .body = body,
             .ref = im_command_has(cmd, IM_F_reply) ? cmd->reply : 0,
             .mentions = im_out_view(&mentions),
@@ -199,7 +217,7 @@ enum im_reason im_op_read(struct im_core *core, struct im_session *s, const stru
     enum im_reason reason = im_conv_parse(cmd->conv, &conv, error);
     if (reason != IM_OK)
         return reason;
-    im_mark_read(core, s->user, &conv, cmd->seq);
+    im_mark_read(core, s, &conv, cmd->seq);
     im_reply_ok(s, cmd);
     return IM_OK;
 }
@@ -211,7 +229,7 @@ static void tell_group(struct im_core *core, const struct im_group *group, const
     DL_FOREACH(group->seats, seat)
     {
         if (seat->user != but)
-            im_user_tell(core, seat->user, e);
+            im_user_tell(core, seat->user, e, 0);
     }
 }
 
@@ -228,7 +246,7 @@ enum im_reason im_op_typing(struct im_core *core, struct im_session *s, const st
     if (on && s->typing_ms > 0 && core->mono_ms - s->typing_ms < AGAIN_MS)
         return IM_OK;
     s->typing_ms = on ? core->mono_ms : 0;
-    const struct im_str self = im_name_text(&s->user->name), self_key = im_name_key(&s->user->name);
+    const struct im_str self = im_name_text(s->user->name), self_key = im_name_key(s->user->name);
     struct im_event *e = im_event_typing(group ? im_conv_text(core, &conv) : self, self, on, core->config->typing_ms);
     if (group) {
         const struct im_group *g = im_group_find(core, im_name_key(&conv));
@@ -238,8 +256,8 @@ enum im_reason im_op_typing(struct im_core *core, struct im_session *s, const st
     } else {
         struct im_user *peer = im_user_find(core, im_name_key(&conv));
         if (peer && peer != s->user && !im_user_blocks(peer, self_key) &&
-            !im_user_blocks(s->user, im_name_key(&peer->name)))
-            im_user_tell(core, peer, e);
+            !im_user_blocks(s->user, im_name_key(peer->name)))
+            im_user_tell(core, peer, e, 0);
     }
     im_event_drop(&e);
     return IM_OK;

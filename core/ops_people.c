@@ -11,7 +11,7 @@ static struct im_presence_row row_of(struct im_core *core, const struct im_sessi
 {
     struct im_str key = im_name_key(name);
     if (!im_conv_is_group(key))
-        return im_presence_of(im_user_find(core, key), im_name_text(name), im_name_key(&s->user->name));
+        return im_presence_of(im_user_find(core, key), im_name_text(name), im_name_key(s->user->name));
     const struct im_group *group = im_group_find(core, key);
     struct im_presence_row row = {.user = im_name_text(group ? &group->name : name)};
     if (im_seat_find(group, s->user)) {
@@ -113,7 +113,7 @@ static void show_to(struct im_user *user, struct im_str viewer_key)
     DL_FOREACH(user->watchers, w)
     {
         struct im_session *s = w->session;
-        if (im_session_closing(s) || !im_str_eq(im_name_key(&s->user->name), viewer_key))
+        if (im_session_closing(s) || !im_str_eq(im_name_key(s->user->name), viewer_key))
             continue;
         struct im_presence_row row = im_presence_of(user, IM_STR(""), viewer_key);
         im_session_send(s, im_event_presence(&row), false);
@@ -173,7 +173,7 @@ enum im_reason im_op_block(struct im_core *core, struct im_session *s, const str
     enum im_reason reason = im_name_parse(cmd->user, &other, error);
     if (reason != IM_OK)
         return reason;
-    if (im_str_eq(im_name_key(&other), im_name_key(&s->user->name)))
+    if (im_str_eq(im_name_key(&other), im_name_key(s->user->name)))
         return im_fail(error, IM_BAD_FIELD, "user: nobody can block themselves");
     struct im_request *r = im_request_new(core, s, cmd, IM_STORE_BLOCK, blocked);
     struct im_store_block *b = &r->store.block;
@@ -194,7 +194,9 @@ struct profile {
     bool found, set_name, set_avatar, set_seen, hide_seen;
     struct im_str name, avatar; /* to be set; in request->text */
     struct im_out written, before;
+    unsigned tries;
 };
+enum { TRIES = 100 }; /* each time somebody else's came through */
 
 static void profile_read(struct im_store_op *op);
 
@@ -240,6 +242,14 @@ static void profile_written(struct im_store_op *op)
 {
     struct im_request *r = op->owner;
     struct im_session *s = im_request_answered(r);
+    struct profile *p = r->more;
+    if (op->status == IM_CONFLICT && s && p->tries++ < TRIES) { /* another of the user's requests was faster */
+        im_profile_clear(&p->value);
+        im_out_clear(&p->written);
+        im_out_clear(&p->before);
+        read_record(r, s, IM_RECORD_PROFILE);
+        return;
+    }
     im_request_tell(r, s, op->status);
     profile_end(r, s);
 }
@@ -326,7 +336,8 @@ static enum im_reason check_profile(const struct im_core *core, const struct im_
 enum im_reason im_op_profile(struct im_core *core, struct im_session *s, const struct im_command *cmd,
                              struct im_error *error)
 {
-    struct im_name who = s->user->name;
+    struct im_name who;
+    im_name_copy(&who, s->user->name);
     enum im_reason reason = check_profile(core, cmd, error);
     if (reason == IM_OK && im_command_has(cmd, IM_F_user))
         reason = im_name_parse(cmd->user, &who, error);
@@ -437,7 +448,7 @@ static void reports_counted(struct im_store_op *op)
 static void write_report(const struct im_core *core, const struct im_session *s, const struct im_command *cmd,
                          struct im_out *out)
 {
-    member(out, "{\"by\":", im_name_text(&s->user->name));
+    member(out, "{\"by\":", im_name_text(s->user->name));
     im_out_str(out, ",\"ts\":");
     im_out_i64(out, core->wall_ms);
     member(out, ",\"user\":", im_command_has(cmd, IM_F_user) ? cmd->user : (struct im_str){0});
@@ -513,8 +524,18 @@ static void devices_done(struct im_store_op *op)
     im_request_finish(r, s);
 }
 
-/* The device is gone: so is what it could log in with. */
 static void device_dropped(struct im_store_op *op)
+{
+    struct im_request *r = op->owner;
+    struct im_session *s = im_request_answered(r);
+    if (op->status == IM_OK)
+        im_core_revoke(r->core, im_out_view(&r->self), im_out_view(&r->text));
+    im_request_tell(r, s, op->status);
+    im_request_finish(r, s);
+}
+
+/* First what the device could log in with, then the device: whatever comes between, it can be asked for again. */
+static void device_token_dropped(struct im_store_op *op)
 {
     struct im_request *r = op->owner;
     struct im_session *s = im_request_answered(r);
@@ -523,12 +544,10 @@ static void device_dropped(struct im_store_op *op)
         im_request_finish(r, s);
         return;
     }
-    im_core_revoke(r->core, im_out_view(&r->self), im_out_view(&r->text));
-    r->store.record_drop =
-        (struct im_store_record_drop){.op = {.kind = IM_STORE_RECORD_DROP, .done = im_request_done, .owner = r},
-                                      .kind = IM_RECORD_TOKEN,
-                                      .owner = im_out_view(&r->self),
-                                      .name = im_out_view(&r->text)};
+    r->store.device_drop =
+        (struct im_store_device_drop){.op = {.kind = IM_STORE_DEVICE_DROP, .done = device_dropped, .owner = r},
+                                      .key = im_out_view(&r->self),
+                                      .device = im_out_view(&r->text)};
     im_request_submit(r, s);
 }
 
@@ -548,10 +567,11 @@ enum im_reason im_op_devices(struct im_core *core, struct im_session *s, const s
         return im_fail(error, IM_BAD_FIELD, "device: this is the one you are on; say bye with forget");
     if (im_device_is_hook(cmd->device))
         return IM_NO_SUCH_DEVICE;
-    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_DEVICE_DROP, device_dropped);
+    struct im_request *r = im_request_new(core, s, cmd, IM_STORE_RECORD_DROP, device_token_dropped);
     im_out_put(&r->text, cmd->device.p, cmd->device.len);
-    r->store.device_drop.key = im_out_view(&r->self);
-    r->store.device_drop.device = im_out_view(&r->text);
+    r->store.record_drop.kind = IM_RECORD_TOKEN;
+    r->store.record_drop.owner = im_out_view(&r->self);
+    r->store.record_drop.name = im_out_view(&r->text);
     im_request_submit(r, s);
     return IM_OK;
 }

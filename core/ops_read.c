@@ -4,6 +4,13 @@
 
 /* Reading what is there: history, search, conversations. */
 
+static void drop_events(struct im_event **events, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        im_event_drop(&events[i]);
+    free(events);
+}
+
 static void history_done(struct im_store_op *op)
 {
     struct im_request *r = op->owner;
@@ -11,9 +18,7 @@ static void history_done(struct im_store_op *op)
     struct im_store_history *h = &r->store.history;
     if (op->status != IM_OK || s == NULL || r->id.len == 0) {
         im_request_fail(r, op->status == IM_OK ? NULL : s, op->status);
-        for (size_t i = 0; i < h->count; i++)
-            im_event_drop(&h->events[i]);
-        free(h->events);
+        drop_events(h->events, h->count);
     } else {
         struct im_str conv = im_name_text(&r->name);
         if (h->count > 0)
@@ -25,6 +30,49 @@ static void history_done(struct im_store_op *op)
                                   .history = {.conv = conv, .events = h->events, .count = h->count, .more = h->more}});
     }
     im_request_finish(r, s);
+}
+
+/* Around a message: first those up to it are read, then those after; r->since is its seq, r->limit how many in all. */
+static void around_after(struct im_store_op *op);
+
+static void around_before(struct im_store_op *op)
+{
+    struct im_request *r = op->owner;
+    struct im_session *s = im_request_answered(r);
+    struct im_store_history *h = &r->store.history;
+    if (op->status != IM_OK || s == NULL) {
+        im_request_fail(r, s, op->status);
+        drop_events(h->events, h->count);
+        im_request_finish(r, s);
+        return;
+    }
+    struct im_store_history *kept = r->more = im_alloc(sizeof *kept);
+    *kept = *h;
+    h->op.done = around_after;
+    h->events = NULL;
+    h->count = 0;
+    h->before = 0;
+    h->after = r->since;
+    h->has_after = true;
+    h->limit = (uint32_t)(r->limit - kept->count);
+    im_request_submit(r, s);
+}
+
+static void around_after(struct im_store_op *op)
+{
+    struct im_request *r = op->owner;
+    struct im_store_history *h = &r->store.history, *kept = r->more;
+    if (op->status == IM_OK) {
+        kept->events = im_realloc(kept->events, (kept->count + h->count + 1) * sizeof *kept->events);
+        for (size_t i = 0; i < h->count; i++)
+            kept->events[kept->count++] = h->events[i];
+        free(h->events);
+        h->events = kept->events;
+        h->count = kept->count;
+    } else {
+        drop_events(kept->events, kept->count);
+    }
+    history_done(op);
 }
 
 static enum im_reason check_range(const struct im_command *cmd, struct im_error *error)
@@ -57,11 +105,15 @@ enum im_reason im_op_history(struct im_core *core, struct im_session *s, const s
     h->before = cmd->before;
     h->after = cmd->after;
     h->has_after = im_command_has(cmd, IM_F_after);
-    if (im_command_has(cmd, IM_F_around)) { /* seq is dense, so a window is a range of seqs */
-        h->has_after = true;
-        h->after = cmd->around > limit / 2 ? cmd->around - limit / 2 - 1 : 0;
-    }
     h->limit = (uint32_t)limit;
+    if (im_command_has(cmd, IM_F_around))
+        h->before = cmd->around + 1;
+    if (im_command_has(cmd, IM_F_around) && limit > 1) {
+        h->op.done = around_before;
+        h->limit = (uint32_t)(limit / 2 + 1);
+        r->since = cmd->around;
+        r->limit = (uint32_t)limit;
+    }
     h->bytes = (uint32_t)core->config->queue_soft_bytes;
     im_request_submit(r, s);
     return IM_OK;

@@ -13,7 +13,7 @@ static bool here(const struct im_user *user)
 
 struct im_presence_row im_presence_of(const struct im_user *user, struct im_str id, struct im_str viewer_key)
 {
-    struct im_presence_row row = {.user = user ? im_name_text(&user->name) : id};
+    struct im_presence_row row = {.user = user ? im_name_text(user->name) : id};
     if (!here(user) || im_user_blocks(user, viewer_key))
         return row;
     row.state = user->state == IM_OFFLINE ? IM_ONLINE : user->state;
@@ -41,7 +41,7 @@ void im_presence_changed(struct im_core *core, struct im_user *user)
     struct im_event *e = im_event_presence(&row);
     DL_FOREACH(user->watchers, watch)
     {
-        if (!im_user_blocks(user, im_name_key(&watch->session->user->name)))
+        if (!im_user_blocks(user, im_name_key(watch->session->user->name)))
             send(core, watch->session, e);
     }
     im_event_drop(&e);
@@ -83,7 +83,7 @@ static void write_seen(struct im_core *core, const struct im_user *user)
     im_out_i64(&out, user->left_ms);
     memcpy(r->value, im_out_data(&out), out.len);
     r->core = core;
-    r->name = user->name;
+    im_name_copy(&r->name, user->name);
     r->op = (struct im_store_record_put){
         .op = {.kind = IM_STORE_RECORD_PUT, .done = seen_written, .owner = r},
         .record = {.kind = IM_RECORD_SEEN, .key = im_name_key(&r->name), .value = {r->value, out.len}}};

@@ -64,6 +64,7 @@ struct im_session {
     struct im_user *user;     /* BEHIND and LIVE only */
     struct im_cursor *cursor; /* with user: the user's default, or &own_cursor; NULL for a SENDER */
     struct im_name *hook_to;  /* SENDER: the one conversation it may write to; malloc'd */
+    struct im_name *last_to;  /* whom it wrote to last; malloc'd or NULL */
     char *token_key;          /* record of the token it logged in with; malloc'd or NULL */
     bool by_password;         /* it rests on the user's password, by itself or through a token got for it */
     bool has_uid;             /* a Unix socket: whose process it is */
@@ -120,7 +121,7 @@ struct im_group {
 
 /* A user somebody is logged in as, or watches, or who was here a moment ago. Others exist in the store only. */
 struct im_user {
-    struct im_name name;
+    struct im_name *name;    /* malloc'd */
     uint64_t head_pos;       /* newest event known to concern this user */
     struct im_cursor cursor; /* the default device's */
     struct im_session *sessions;
@@ -134,6 +135,7 @@ struct im_user {
     uint64_t received_pos;   /* the furthest cursor of any device: others may know that it was received */
     struct im_event **fresh; /* direct messages of others after that; at most IM_FRESH_MAX, then the oldest go */
     size_t fresh_count;
+    uint64_t fresh_pos;     /* of the newest one there has been */
     enum im_presence state; /* as chosen, while online */
     char *status;           /* malloc'd or NULL */
     struct im_mark *marks;  /* to be written; core->marks has them all */
@@ -151,6 +153,7 @@ struct im_mark {
     struct im_mark *prev, *next; /* in core->marks */
     struct im_mark *of_user;     /* the next one of the same user */
     uint64_t seq;
+    uint64_t session; /* that read it, and knows */
     struct im_name user, conv;
 };
 
@@ -194,17 +197,19 @@ struct im_core {
 
 /* directory.c */
 struct im_user *im_user_find(struct im_core *, struct im_str key);
-struct im_user *im_user_get(struct im_core *, const struct im_name *); /* makes it when missing */
-void im_user_release(struct im_core *, struct im_user *);              /* frees it when nobody needs it */
-bool im_user_online(const struct im_user *);                           /* NULL: false */
+struct im_user *im_user_get(struct im_core *, const struct im_name *);          /* makes it when missing */
+void im_user_spell(struct im_core *, struct im_user *, const struct im_name *); /* the same id as its owner writes it */
+void im_user_release(struct im_core *, struct im_user *);                       /* frees it when nobody needs it */
+bool im_user_online(const struct im_user *);                                    /* NULL: false */
 /* The session sits down with its user: what the store knows of the user becomes known here. Takes over seats and
  * blocked of the login. */
 void im_user_join(struct im_core *, struct im_user *, struct im_session *, struct im_store_login *);
 void im_user_leave(struct im_core *, struct im_session *);
 bool im_user_blocks(const struct im_user *, struct im_str key); /* NULL: false */
 void im_user_block(struct im_user *, struct im_str key, bool on);
-/* Sends an ephemeral event to the user's chat sessions, but not to those that are slow. The reference stays. */
-void im_user_tell(struct im_core *, struct im_user *, struct im_event *);
+/* Sends an ephemeral event to the user's chat sessions, but not to the one of this id (0: all), nor to those that are
+ * slow. The reference stays. */
+void im_user_tell(struct im_core *, struct im_user *, struct im_event *, uint64_t but);
 
 /* presence.c */
 /* How `user` (whose im_user may be NULL) appears to `viewer`. Strings are the user's. */
@@ -238,7 +243,7 @@ void im_receipt_fresh(struct im_core *, struct im_user *,
 void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a device has all up to pos */
 void im_receipts_flush(struct im_core *);
 void im_receipts_forget(struct im_core *, struct im_user *);
-void im_mark_read(struct im_core *, struct im_user *, const struct im_name *conv, uint64_t seq);
+void im_mark_read(struct im_core *, struct im_session *, const struct im_name *conv, uint64_t seq);
 void im_marks_flush(struct im_core *);
 
 /* cursor.c */
@@ -282,7 +287,8 @@ bool im_session_caught_up(const struct im_session *);
 void im_read_on(struct im_core *, struct im_session *); /* next events from the log */
 /* Everything up to pos counts as sent; the peer is told to start over. */
 void im_session_skip(struct im_core *, struct im_session *, uint64_t pos);
-/* Hands a committed event to the sessions of everybody it concerns; `origin` has its answer already. */
-void im_route(struct im_core *, struct im_event *, uint64_t origin);
+/* Hands a committed event to the sessions of everybody it concerns; `origin` has its answer already. from, to: the
+ * users it names, where they are here; `to` not of groups. */
+void im_route(struct im_core *, struct im_event *, uint64_t origin, struct im_user *from, struct im_user *to);
 
 #endif

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "core/private.h"
+#include "core/request.h"
 
 /* What others may know of a reader: how far direct messages have reached a device of theirs, which follows from the
  * cursors, and how far a conversation was read. Both only grow, and many steps become one: senders are told, and marks
@@ -25,9 +25,9 @@ void im_receipt_fresh(struct im_core *core, struct im_user *user, struct im_even
     const struct im_msg *m = &e->msg;
     (void)core;
     if (e->type != IM_EV_MSG || m->kind != IM_CONV_DIRECT || m->pos <= user->received_pos ||
-        im_str_eq(m->from_key, im_name_key(&user->name)))
+        im_str_eq(m->from_key, im_name_key(user->name)))
         return;
-    for (size_t i = user->fresh_count; i > 0; i--)
+    for (size_t i = m->pos > user->fresh_pos ? 0 : user->fresh_count; i > 0; i--)
         if (user->fresh[i - 1]->msg.pos == m->pos)
             return;
     if (user->fresh_count == IM_FRESH_MAX)
@@ -35,6 +35,8 @@ void im_receipt_fresh(struct im_core *core, struct im_user *user, struct im_even
     if (user->fresh == NULL)
         user->fresh = im_alloc(IM_FRESH_MAX * sizeof *user->fresh);
     user->fresh[user->fresh_count++] = im_event_hold(e);
+    if (user->fresh_pos < m->pos)
+        user->fresh_pos = m->pos;
 }
 
 void im_receipt_advance(struct im_core *core, struct im_user *user, uint64_t pos)
@@ -51,11 +53,11 @@ void im_receipt_advance(struct im_core *core, struct im_user *user, uint64_t pos
 static void tell(struct im_core *core, struct im_user *to, const struct im_user *reader, uint64_t received,
                  uint64_t read)
 {
-    if (to == NULL || im_user_blocks(reader, im_name_key(&to->name)) || im_user_blocks(to, im_name_key(&reader->name)))
+    if (to == NULL || im_user_blocks(reader, im_name_key(to->name)) || im_user_blocks(to, im_name_key(reader->name)))
         return;
     struct im_event *e =
-        im_event_receipt(IM_CONV_DIRECT, im_name_text(&reader->name), im_name_text(&reader->name), received, read);
-    im_user_tell(core, to, e);
+        im_event_receipt(IM_CONV_DIRECT, im_name_text(reader->name), im_name_text(reader->name), received, read);
+    im_user_tell(core, to, e, 0);
     im_event_drop(&e);
 }
 
@@ -113,17 +115,22 @@ void im_receipts_forget(struct im_core *core, struct im_user *user)
     drop_oldest(user, user->fresh_count);
 }
 
-void im_mark_read(struct im_core *core, struct im_user *user, const struct im_name *conv, uint64_t seq)
+void im_mark_read(struct im_core *core, struct im_session *s, const struct im_name *conv, uint64_t seq)
 {
+    struct im_user *user = s->user;
     struct im_mark *mark = user->marks;
     while (mark && !im_str_eq(im_name_key(&mark->conv), im_name_key(conv)))
         mark = mark->of_user;
-    if (mark) {
-        mark->seq = mark->seq < seq ? seq : mark->seq;
-        return;
+    if (mark && mark->seq < seq) {
+        mark->seq = seq;
+        mark->session = s->id;
     }
+    if (mark)
+        return;
     mark = im_alloc(sizeof *mark);
-    *mark = (struct im_mark){.seq = seq, .user = user->name, .conv = *conv, .of_user = user->marks};
+    *mark = (struct im_mark){.seq = seq, .session = s->id, .of_user = user->marks};
+    im_name_copy(&mark->user, user->name);
+    im_name_copy(&mark->conv, conv);
     user->marks = mark;
     DL_APPEND(core->marks, mark);
 }
@@ -146,16 +153,16 @@ static void told_group(struct im_core *core, const struct im_user *reader, const
     DL_FOREACH(group->seats, seat)
     {
         if (seat->user != reader)
-            im_user_tell(core, seat->user, e);
+            im_user_tell(core, seat->user, e, 0);
     }
     im_event_drop(&e);
 }
 
 static void told_own(struct im_core *core, struct im_user *reader, const struct im_mark *mark, uint64_t seq)
 {
-    struct im_event *e = im_event_receipt(im_conv_is_group(im_name_key(&mark->conv)) ? IM_CONV_GROUP : IM_CONV_DIRECT,
-                                          im_name_text(&mark->conv), im_name_text(&mark->user), 0, seq);
-    im_user_tell(core, reader, e);
+    enum im_conv_kind kind = im_conv_is_group(im_name_key(&mark->conv)) ? IM_CONV_GROUP : IM_CONV_DIRECT;
+    struct im_event *e = im_event_receipt(kind, im_conv_text(core, &mark->conv), im_name_text(reader->name), 0, seq);
+    im_user_tell(core, reader, e, mark->session);
     im_event_drop(&e);
 }
 

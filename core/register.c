@@ -209,10 +209,11 @@ enum im_reason im_op_register(struct im_core *core, struct im_session *s, const 
     return IM_OK;
 }
 
-/* Changing the password: check the old one ─► hash the new one ─► write ─► revoke, one by one, the tokens that were got
- * for the old one ─► answer. From the writing on it goes on even if the session does not. */
+/* Changing the password: check the old one ─► hash the new one ─► revoke, one by one, the tokens that were got for the
+ * old one ─► write ─► revoke those that were got meanwhile ─► answer. From the first revoking on it goes on even if the
+ * session does not; and wherever it is broken off, no token outlives the password it was got for. */
 
-static im_auth_step next_token;
+static im_auth_step next_token, password_written;
 
 /* a->token_key is how far the list has been gone through; the session's own token stays. */
 static void seek_token(struct im_request *r)
@@ -243,6 +244,9 @@ static void next_token(struct im_request *r, struct im_session *s, enum im_reaso
             im_auth_drop(r, IM_RECORD_TOKEN, im_str(a->token_key), token_dropped);
         else
             seek_token(r);
+    } else if (!a->written) {
+        memcpy(a->account.password, a->job.encoded, sizeof a->account.password);
+        im_auth_write_account(r, password_written);
     } else {
         im_request_tell(r, s, IM_OK);
         im_auth_end(r, s);
@@ -273,6 +277,8 @@ static void password_written(struct im_request *r, struct im_session *s, enum im
     }
     im_auth_overtake(r->core, im_name_key(&r->name), (struct im_str){0});
     end_others(r->core, im_name_key(&r->name), r->session);
+    im_auth_of(r)->written = true;
+    im_auth_note_token(im_auth_of(r), IM_STR(""));
     seek_token(r);
 }
 
@@ -286,8 +292,7 @@ static void changing_hashed(struct im_request *r, struct im_session *s, enum im_
         return;
     }
     a->alone = true;
-    memcpy(a->account.password, a->job.encoded, sizeof a->account.password);
-    im_auth_write_account(r, password_written);
+    seek_token(r);
 }
 
 static void old_checked(struct im_request *r, struct im_session *s, enum im_reason status,
@@ -335,7 +340,7 @@ enum im_reason im_op_password(struct im_core *core, struct im_session *s, const 
     if (reason != IM_OK)
         return reason;
     struct im_request *r = im_auth_new(core, s, cmd);
-    r->name = s->user->name;
+    im_name_copy(&r->name, s->user->name);
     if (s->token_key)
         memcpy(im_auth_of(r)->own_key, s->token_key, IM_SECRET_KEY);
     im_auth_read(r, IM_RECORD_ACCOUNT, im_name_key(&r->name), account_read);

@@ -2,6 +2,25 @@
 
 #include <stdlib.h>
 
+void im_store_ask(struct im_core *core, struct im_session *s, struct im_store_op *op)
+{
+    s->inflight++;
+    s->reads += op->kind >= IM_STORE_FIRST_READ;
+    core->pending_ops++;
+    im_store_submit(core->store, op);
+}
+
+struct im_session *im_store_answered(struct im_core *core, uint64_t session, enum im_store_op_kind kind)
+{
+    struct im_session *s = im_session_find(core, session);
+    core->pending_ops--;
+    if (s) {
+        s->inflight--;
+        s->reads -= kind >= IM_STORE_FIRST_READ;
+    }
+    return s && !im_session_closing(s) ? s : NULL;
+}
+
 struct im_request *im_request_new(struct im_core *core, struct im_session *s, const struct im_command *cmd,
                                   enum im_store_op_kind kind, void (*done)(struct im_store_op *))
 {
@@ -11,29 +30,19 @@ struct im_request *im_request_new(struct im_core *core, struct im_session *s, co
     r->op = cmd->op;
     im_out_put(&r->id, cmd->id.p, cmd->id.len);
     if (s->user)
-        im_out_put(&r->self, s->user->name.key, s->user->name.key_len);
+        im_out_put(&r->self, im_name_key(s->user->name).p, im_name_key(s->user->name).len);
     r->store.head = (struct im_store_op){.kind = kind, .done = done, .owner = r};
     return r;
 }
 
 void im_request_submit(struct im_request *r, struct im_session *s)
 {
-    s->inflight++;
-    s->reads += r->store.head.kind >= IM_STORE_FIRST_READ;
-    r->core->pending_ops++;
-    im_store_submit(r->core->store, &r->store.head);
+    im_store_ask(r->core, s, &r->store.head);
 }
 
-/* The session that asked, if it is still there to be answered. */
 struct im_session *im_request_answered(struct im_request *r)
 {
-    struct im_session *s = im_session_find(r->core, r->session);
-    r->core->pending_ops--;
-    if (s) {
-        s->inflight--;
-        s->reads -= r->store.head.kind >= IM_STORE_FIRST_READ;
-    }
-    return s && !im_session_closing(s) ? s : NULL;
+    return im_store_answered(r->core, r->session, r->store.head.kind);
 }
 
 void im_request_finish(struct im_request *r, struct im_session *s)

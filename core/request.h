@@ -25,7 +25,6 @@ struct im_request {
     struct im_out id; /* the client's, kept; absent when empty */
     union {
         struct im_store_op head;
-        struct im_store_append append;
         struct im_store_login login;
         struct im_store_history history;
         struct im_store_search search;
@@ -43,11 +42,16 @@ struct im_request {
     struct im_name name; /* login: who; otherwise the conversation or the user it is about */
     struct im_out self;  /* key of the user who asks */
     struct im_out text;  /* kept for the store operation */
-    uint64_t since, weight;
+    uint64_t since;
+    uint32_t limit;
     bool has_since, wrong_epoch;
     bool or_close; /* of the command */
     void *more;    /* the handler's; freed with free() */
 };
+
+/* Submits what the session asks of the store; in its done(), the session if it is still there to be answered. */
+void im_store_ask(struct im_core *, struct im_session *, struct im_store_op *);
+struct im_session *im_store_answered(struct im_core *, uint64_t session, enum im_store_op_kind);
 
 struct im_request *im_request_new(struct im_core *, struct im_session *, const struct im_command *,
                                   enum im_store_op_kind, void (*done)(struct im_store_op *));

@@ -5,8 +5,7 @@
 struct im_session *im_session_find(struct im_core *core, uint64_t id)
 {
     struct im_session *s;
-    unsigned hash = im_hash(core->hash_key, &id, sizeof id);
-    HASH_FIND_BYHASHVALUE(hh, core->sessions, &id, sizeof id, hash, s);
+    HASH_FIND_BYHASHVALUE(hh, core->sessions, &id, sizeof id, im_hash_ids(core->hash_key, id, 0), s);
     return s;
 }
 
@@ -77,11 +76,18 @@ static void unthrottle(struct im_core *core, struct im_session *s)
     s->out_of_rate = false;
 }
 
+/* What somebody types may depend on the answer to the line before: whom one talks to, which message was the latest. */
+static bool one_at_a_time(const struct im_session *s)
+{
+    return s->link->dialect == &im_dialect_human && s->inflight > 0;
+}
+
 /* Backpressure: why reading should stop now. */
 static bool should_hold(const struct im_core *core, const struct im_session *s)
 {
-    return s->ending || s->state == IM_SESSION_LOGGING_IN || s->out_of_rate || s->inflight >= core->config->inflight ||
-           s->reads > 0 || s->link->ops->queued(s->link) > core->config->queue_soft_bytes;
+    return s->ending || one_at_a_time(s) || s->state == IM_SESSION_LOGGING_IN || s->out_of_rate ||
+           s->inflight >= core->config->inflight || s->reads > 0 ||
+           s->link->ops->queued(s->link) > core->config->queue_soft_bytes;
 }
 
 static void review_hold(struct im_core *core, struct im_session *s)
@@ -131,7 +137,7 @@ static void say_bye(struct im_core *core, struct im_session *s, enum im_reason r
 static void detach(struct im_core *core, struct im_session *s, enum im_reason reason)
 {
     IM_LOG(core->log, IM_LOG_INFO, "session", "ended", IM_KN("session", (int64_t)s->id),
-           IM_KV("user", s->user ? im_name_text(&s->user->name) : IM_STR("")), IM_KS("transport", s->transport),
+           IM_KV("user", s->user ? im_name_text(s->user->name) : IM_STR("")), IM_KS("transport", s->transport),
            IM_KS("address", s->address), IM_KS("reason", im_reason_name(reason)));
     unthrottle(core, s);
     im_watch_set(core, s, NULL, 0);
@@ -187,8 +193,7 @@ enum im_reason im_core_opened(struct im_core *core, struct im_link *link, const 
     link->session = s;
     link->env = &core->env;
     link->lang = core->config->lang == 0 ? IM_EN : IM_ZH;
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->sessions, &s->id, sizeof s->id, im_hash(core->hash_key, &s->id, sizeof s->id),
-                                s);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->sessions, &s->id, sizeof s->id, im_hash_ids(core->hash_key, s->id, 0), s);
     DL_APPEND2(core->logins, s, login_prev, login_next);
     IM_LOG(core->log, IM_LOG_DEBUG, "session", "opened", IM_KN("session", (int64_t)s->id),
            IM_KS("transport", s->transport), IM_KS("address", s->address));
@@ -206,7 +211,7 @@ void im_session_login(struct im_core *core, struct im_session *s, struct im_user
     im_session_state_set(core, s, !hears || im_session_caught_up(s) ? IM_SESSION_LIVE : IM_SESSION_BEHIND);
     core->counters->n[IM_C_LOGINS]++;
     IM_LOG(core->log, IM_LOG_INFO, "session", "login", IM_KN("session", (int64_t)s->id),
-           IM_KV("user", im_name_text(&user->name)), IM_KS("transport", s->transport), IM_KS("address", s->address));
+           IM_KV("user", im_name_text(user->name)), IM_KS("transport", s->transport), IM_KS("address", s->address));
 }
 
 void im_core_input(struct im_core *core, struct im_link *link, struct im_str message)
@@ -268,6 +273,7 @@ void im_core_closed(struct im_core *core, struct im_link *link, enum im_reason r
     free(s->own_sends);
     free(s->device);
     free(s->hook_to);
+    free(s->last_to);
     free(s->token_key);
     free(s->agent);
     free(s->address);

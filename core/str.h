@@ -24,6 +24,9 @@ static inline bool im_str_eq(struct im_str a, struct im_str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+/* How much of s, from its beginning, stands in a JSON string as it is (RFC 8259, 7). */
+size_t im_str_json_plain(struct im_str);
+
 /* Parses all of s as an unsigned decimal number. False: empty, a stray character, or out of range. */
 bool im_str_u64(struct im_str s, uint64_t *out);
 

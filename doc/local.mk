@@ -20,7 +20,7 @@ doc_tables = \
 	$(top_srcdir)/core/tbl/slash.def
 
 # List hand-written pages here; check-man lints all of them.
-dist_man_MANS = doc/imd.8 doc/imctl.1
+dist_man_MANS = doc/imd.8 doc/imbench.1 doc/imctl.1
 man_MANS += doc/imd.yaml.5 doc/im-protocol.7
 CLEANFILES += doc/imd.yaml.5 doc/im-protocol.7
 
@@ -42,6 +42,8 @@ dist_docpages_DATA = \
 	doc/HACKING.md \
 	doc/architecture.md \
 	doc/auth.md \
+	doc/benchmarks.md \
+	doc/benchmarks.svg \
 	doc/hooks.md \
 	doc/im.v1.schema.json \
 	doc/page.png \
@@ -50,12 +52,14 @@ dist_docpages_DATA = \
 docwhydir = $(docpagesdir)/why
 dist_docwhy_DATA = \
 	doc/why/accounts.md \
+	doc/why/hot-path.md \
 	doc/why/http.md \
 	doc/why/log-and-cursor.md \
 	doc/why/login.md \
 	doc/why/memory.md \
 	doc/why/sqlite.md \
 	doc/why/store-lanes.md \
+	doc/why/stream.md \
 	doc/why/tables.md
 
 EXTRA_DIST += \

@@ -9,7 +9,7 @@ stores_libimstores_a_SOURCES = \
 	stores/memory_people.c \
 	stores/memory_read.c \
 	stores/memory_record.c \
-	stores/memory_search.c \
+	stores/memory_search.c stores/memory_sent.c \
 	stores/memory_sweep.c \
 	stores/result.c stores/result.h \
 	stores/rules.c stores/rules.h \

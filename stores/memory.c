@@ -8,7 +8,7 @@
 #include "stores/stores.h"
 
 /* The log in memory: for tests, and for those who want nothing kept. One thread; work is done inside drain(). It holds
- * the very events it was given, so that what is replayed shares its encodings with what was sent live. */
+ * the very events it was given. */
 
 static enum im_reason do_stats(const struct im_memory *m, struct im_store_stats *op)
 {
@@ -111,12 +111,7 @@ static void free_tables(struct im_memory *m)
         HASH_DEL(m->users, u);
         im_mem_user_free(u);
     }
-    struct im_mem_sent *s, *next_sent;
-    HASH_ITER(hh, m->sent, s, next_sent)
-    {
-        HASH_DEL(m->sent, s);
-        free(s);
-    }
+    free(m->sent);
     struct im_mem_row *row, *next_row;
     HASH_ITER(hh, m->rows, row, next_row)
     {

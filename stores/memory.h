@@ -131,13 +131,6 @@ struct im_mem_conv {
     struct im_mem_seqs deleted;  /* messages deleted for all, of those that count */
 };
 
-struct im_mem_sent {
-    UT_hash_handle hh;
-    uint64_t pos;
-    size_t key_len;
-    char key[]; /* the sender's id, 8 bytes, and the cid */
-};
-
 /* Whose names are in an event. */
 struct im_mem_record {
     struct im_event *event; /* NULL: erased */
@@ -166,7 +159,8 @@ struct im_memory {
     struct im_mem_conv *direct, *groups; /* by key */
     struct im_mem_conv *convs;           /* all */
     uint64_t last_conv;
-    struct im_mem_sent *sent;
+    struct im_mem_sent *sent;     /* memory_sent.c */
+    size_t sent_count, sent_room; /* room: a power of two, or 0 */
     struct im_mem_row *rows, *rows_by_name;
 };
 
@@ -269,9 +263,12 @@ void im_mem_react(struct im_mem_slot *, const struct im_mem_user *, const struct
 bool im_mem_reacted(const struct im_mem_state *, const struct im_mem_user *, struct im_str emoji);
 /* How many different emoji a message has; *there: is this one among them? */
 uint32_t im_mem_emoji(const struct im_mem_state *, struct im_str emoji, bool *there);
-uint64_t im_mem_sent_find(const struct im_memory *, const struct im_mem_user *from, struct im_str cid); /* 0: not */
-void im_mem_sent_add(struct im_memory *, const struct im_mem_user *from, struct im_str cid, uint64_t pos);
-void im_mem_sent_drop(struct im_memory *, const struct im_mem_user *from, struct im_str cid);
+
+/* memory_sent.c */
+/* pos of what was sent under this cid, 0: nothing; the hash is for im_mem_sent_add(). */
+uint64_t im_mem_sent_find(const struct im_memory *, const struct im_mem_user *from, struct im_str cid, uint32_t *hash);
+void im_mem_sent_add(struct im_memory *, uint64_t pos, uint32_t hash);
+void im_mem_sent_drop(struct im_memory *, const struct im_mem_user *from, struct im_str cid); /* its event is there */
 
 /* memory_append.c */
 enum im_reason im_mem_append(struct im_memory *, struct im_store_append *);

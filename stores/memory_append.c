@@ -12,6 +12,8 @@ struct append {
     struct im_mem_user *from, *to, *user; /* to: not of groups; user: whom a change concerns */
     struct im_mem_conv *conv;             /* what it is about; of a SELF event, not where it goes */
     struct im_mem_slot *ref;
+    uint32_t sent_hash; /* of from and the cid, if sent_hashed */
+    bool sent_hashed;
     struct im_rules_out verdict;
 };
 
@@ -22,7 +24,10 @@ static void look_up(struct append *a)
     a->from = im_mem_user_find(a->m, msg->from_key);
     a->to = group ? NULL : im_mem_user_find(a->m, msg->to_key);
     a->user = msg->user_key.p ? im_mem_user_find(a->m, msg->user_key) : NULL;
-    a->conv = im_mem_conv_find(a->m, a->from, group ? IM_CONV_GROUP : IM_CONV_DIRECT, msg->to_key);
+    if (group)
+        a->conv = im_mem_group_find(a->m, msg->to_key);
+    else if (a->from && a->to)
+        a->conv = im_mem_direct_find(a->m, a->from, a->to);
 }
 
 static void look_up_ref(struct append *a, struct im_rules_in *in)
@@ -104,12 +109,13 @@ static void mention(struct append *a)
 static void need(struct append *a)
 {
     const struct im_msg *msg = &a->event->msg;
-    a->from = im_mem_user_need(a->m, msg->from_key, msg->from);
-    if (!im_conv_is_group(msg->to_key))
+    if (a->from == NULL)
+        a->from = im_mem_user_need(a->m, msg->from_key, msg->from);
+    if (a->to == NULL && !im_conv_is_group(msg->to_key))
         a->to = im_mem_user_need(a->m, msg->to_key, msg->to);
-    if (msg->user_key.p)
+    if (a->user == NULL && msg->user_key.p)
         a->user = im_mem_user_need(a->m, msg->user_key, msg->user);
-    if (msg->kind == IM_CONV_DIRECT)
+    if (a->conv == NULL && msg->kind == IM_CONV_DIRECT)
         a->conv = im_mem_direct_need(a->m, a->from, a->to);
     else if (a->conv == NULL)
         a->conv = im_mem_group_new(a->m, msg->to_key, msg->to);
@@ -140,8 +146,10 @@ static void put(struct append *a, struct im_mem_conv *conv)
     msg->seq = im_mem_last_seq(conv);
     *record = (struct im_mem_record){kept(a), conv, a->from, a->to, a->user};
     a->m->events++;
+    if (msg->cid.p && !a->sent_hashed) /* the sender was not there yet */
+        im_mem_sent_find(a->m, a->from, msg->cid, &a->sent_hash);
     if (msg->cid.p)
-        im_mem_sent_add(a->m, a->from, msg->cid, msg->pos);
+        im_mem_sent_add(a->m, msg->pos, a->sent_hash);
 }
 
 static void erase_message(struct append *a)
@@ -206,7 +214,8 @@ enum im_reason im_mem_append(struct im_memory *m, struct im_store_append *op)
     struct append a = {.m = m, .event = op->event};
     const struct im_msg *msg = &op->event->msg;
     look_up(&a);
-    uint64_t earlier = a.from && msg->cid.p ? im_mem_sent_find(m, a.from, msg->cid) : 0;
+    a.sent_hashed = a.from && msg->cid.p;
+    uint64_t earlier = a.sent_hashed ? im_mem_sent_find(m, a.from, msg->cid, &a.sent_hash) : 0;
     if (earlier) {
         op->earlier = im_mem_event(m, earlier);
         return IM_OK;

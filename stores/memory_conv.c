@@ -97,7 +97,7 @@ struct im_mem_conv *im_mem_direct_find(const struct im_memory *m, const struct i
     uint64_t key[2];
     struct im_mem_conv *c;
     direct_key(a, b, key);
-    HASH_FIND_BYHASHVALUE(hh, m->direct, key, sizeof key, im_hash(m->hash_key, key, sizeof key), c);
+    HASH_FIND_BYHASHVALUE(hh, m->direct, key, sizeof key, im_hash_ids(m->hash_key, key[0], key[1]), c);
     return c;
 }
 
@@ -117,7 +117,7 @@ struct im_mem_conv *im_mem_direct_need(struct im_memory *m, struct im_mem_user *
         return c;
     c = conv_new(m, IM_CONV_DIRECT);
     direct_key(a, b, c->users);
-    unsigned hash = im_hash(m->hash_key, c->users, sizeof c->users);
+    unsigned hash = im_hash_ids(m->hash_key, c->users[0], c->users[1]);
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, m->direct, c->users, sizeof c->users, hash, c);
     im_mem_span_open(im_mem_view_need(m, c, a), 0);
     if (a != b)
@@ -173,8 +173,13 @@ struct im_mem_view *im_mem_view_find(const struct im_memory *m, const struct im_
     struct im_mem_view *v = NULL;
     if (c == NULL || u == NULL)
         return NULL;
+    if (c->kind != IM_CONV_GROUP) { /* has two at most */
+        for (size_t i = 0; i < c->view_count && v == NULL; i++)
+            v = c->views[i]->user == u ? c->views[i] : NULL;
+        return v;
+    }
     uint64_t key[2] = {c->id, u->id};
-    HASH_FIND_BYHASHVALUE(hh, m->views, key, sizeof key, im_hash(m->hash_key, key, sizeof key), v);
+    HASH_FIND_BYHASHVALUE(hh, m->views, key, sizeof key, im_hash_ids(m->hash_key, c->id, u->id), v);
     return v;
 }
 
@@ -185,7 +190,7 @@ struct im_mem_view *im_mem_view_need(struct im_memory *m, struct im_mem_conv *c,
         return v;
     v = im_zalloc(sizeof *v);
     *v = (struct im_mem_view){.ids = {c->id, u->id}, .conv = c, .user = u};
-    unsigned hash = im_hash(m->hash_key, v->ids, sizeof v->ids);
+    unsigned hash = im_hash_ids(m->hash_key, c->id, u->id);
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, m->views, v->ids, sizeof v->ids, hash, v);
     c->views = im_mem_grow(c->views, c->view_count, &c->view_room, sizeof(void *));
     c->views[c->view_count++] = v;

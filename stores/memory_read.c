@@ -215,13 +215,27 @@ static struct im_conv_row group_row(const struct im_mem_view *v)
                                 .topic = {c->topic, c->topic_len}};
 }
 
+/* Messages that count, are there, and are not shown to this user: deleted for all, or for oneself. */
+static uint64_t gone_after(const struct im_memory *m, const struct im_mem_view *v, uint64_t seq)
+{
+    const struct im_mem_conv *c = v->conv;
+    uint64_t n = im_mem_seqs_after(&c->deleted, seq);
+    for (size_t i = v->gone.count; i > 0 && v->gone.items[i - 1] > seq; i--) {
+        size_t at;
+        const struct im_event *e =
+            im_mem_at(c, v->gone.items[i - 1], &at) ? im_mem_record(m, im_mem_slot(c, at)->pos)->event : NULL;
+        n += e && e->type == IM_EV_MSG && !e->msg.hidden && !im_mem_seqs_has(&c->deleted, v->gone.items[i - 1]);
+    }
+    return n;
+}
+
 static void add_row(const struct im_memory *m, const struct im_mem_view *v, struct im_rows *rows)
 {
     const struct im_mem_conv *c = v->conv;
     struct im_conv_row row = c->kind == IM_CONV_DIRECT ? direct_row(m, v) : group_row(v);
     row.read_seq = v->read_seq;
     row.unread = im_mem_messages_upto(c, im_mem_last_seq(c)) - im_mem_messages_upto(c, v->read_seq) -
-                 im_mem_seqs_after(&c->deleted, v->read_seq);
+                 gone_after(m, v, v->read_seq);
     row.mention_seq = mentioned(m, v);
     size_t at = c->slots.count;
     if (!im_rows_full(rows) && im_mem_shown_before(m, v, c, &at))

@@ -222,15 +222,17 @@ static int read_last(struct im_reader *r, sqlite3_stmt *s, int64_t user, bool gr
     return rc;
 }
 
-static int count_unread(struct im_reader *r, sqlite3_stmt *s, struct im_conv_row *row)
+static int count_unread(struct im_reader *r, sqlite3_stmt *s, int64_t user, struct im_conv_row *row)
 {
     uint64_t read = im_db_u64(s, READ_COUNT), erased = im_db_u64(s, ERASED), all = im_db_u64(s, MESSAGES);
-    int64_t deleted = 0;
+    int64_t conv = sqlite3_column_int64(s, CONV), deleted = 0, hidden = 0;
     read = read > erased ? read : erased;
     if (all <= read)
         return SQLITE_OK;
-    int rc = IM_DB_ASK(&r->db, DELETED_AFTER, &deleted, sqlite3_column_int64(s, CONV), (int64_t)row->read_seq);
-    row->unread = all - read - (uint64_t)deleted;
+    int rc = IM_DB_ASK(&r->db, DELETED_AFTER, &deleted, conv, (int64_t)row->read_seq);
+    if (rc == SQLITE_OK)
+        rc = IM_DB_ASK(&r->db, HIDDEN_AFTER, &hidden, conv, (int64_t)row->read_seq, user);
+    row->unread = all - read - (uint64_t)(deleted + hidden);
     return rc;
 }
 
@@ -243,7 +245,7 @@ static int add_conv(struct im_reader *r, sqlite3_stmt *s, int64_t user, struct i
                               .members = (uint32_t)im_db_u64(s, MEMBERS),
                               .topic = im_db_str(s, TOPIC)};
     bool group = row.role != IM_ROLE_NONE;
-    int rc = row.name.p ? count_unread(r, s, &row) : SQLITE_CORRUPT;
+    int rc = row.name.p ? count_unread(r, s, user, &row) : SQLITE_CORRUPT;
     if (rc == SQLITE_OK && !group)
         rc = read_peer(r, s, &row);
     if (rc == SQLITE_OK)

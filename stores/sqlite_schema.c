@@ -29,7 +29,7 @@ static const char *const migrations[] = {
 
     /* 2: groups, devices, edits and all that goes with them; search; records.
      * Existing events stay as they are: what is new in their rows has its default. None of them is about another, so
-     * that the indexes over them that are made here are empty.
+     * that the only index over them that is made here is empty.
      * log.groups: those that are not gone.
      * users.blocks: how many the user has blocked. blocks.other is a key.
      * cursors.seen: when the device was last here.
@@ -85,7 +85,6 @@ static const char *const migrations[] = {
     "ALTER TABLE events ADD COLUMN settings INTEGER;"
     "ALTER TABLE events ADD COLUMN subject INTEGER REFERENCES users;"
     "ALTER TABLE events ADD COLUMN about INTEGER REFERENCES convs;"
-    "CREATE INDEX events_deleted ON events (conv, seq) WHERE type = 0 AND flags & 12 = 8;"
     "CREATE INDEX events_target ON events (target) WHERE target IS NOT NULL;"
     "CREATE TABLE reactions (event INTEGER NOT NULL REFERENCES events, emoji TEXT NOT NULL,"
     " user INTEGER NOT NULL REFERENCES users, at INTEGER NOT NULL, hidden INTEGER NOT NULL,"
@@ -104,6 +103,16 @@ static const char *const migrations[] = {
     "CREATE TABLE filters (id INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;"
     "CREATE TABLE chores (id INTEGER PRIMARY KEY) STRICT;"
     "INSERT INTO chores WITH RECURSIVE chunks (id, left) AS (SELECT id << 24, last_seq / 64 FROM convs"
+    " WHERE last_seq >= 64 UNION ALL SELECT id + 1, left - 1 FROM chunks WHERE left > 1) SELECT id FROM chunks;",
+
+    /* 3: a role between banned and invited; what is deleted is not unread; accents make no difference to search, so
+     * that all filters are made again. */
+    "UPDATE members SET role = role + 1 WHERE role >= 2;"
+    "UPDATE events SET role = role + 1 WHERE role >= 2;"
+    "CREATE INDEX events_deleted ON events (conv, seq) WHERE type = 0 AND flags & 12 = 8;"
+    "CREATE INDEX hides_user ON hides (user, event);"
+    "DELETE FROM filters;"
+    "INSERT OR REPLACE INTO chores WITH RECURSIVE chunks (id, left) AS (SELECT id << 24, last_seq / 64 FROM convs"
     " WHERE last_seq >= 64 UNION ALL SELECT id + 1, left - 1 FROM chunks WHERE left > 1) SELECT id FROM chunks;",
 };
 const int im_schema_version = sizeof migrations / sizeof *migrations;

@@ -6,6 +6,7 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 AM_TESTS_ENVIRONMENT = \
 	IMD='$(abs_top_builddir)/tools/imd/imd'; export IMD; \
 	IMCTL='$(abs_top_builddir)/tools/imctl/imctl'; export IMCTL; \
+	IMBENCH='$(abs_top_builddir)/tools/imbench/imbench'; export IMBENCH; \
 	PYTHON3='$(PYTHON3)'; export PYTHON3; \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	ASAN_OPTIONS="strict_string_checks=1:detect_stack_use_after_return=1:allow_addr2line=1:$$ASAN_OPTIONS"; export ASAN_OPTIONS; \
@@ -29,6 +30,7 @@ include tests/conform/local.mk
 include tests/e2e/local.mk
 include tests/fault/local.mk
 include tests/browser/local.mk
+include tests/bench/local.mk
 
 check-valgrind:
 	@test -n "$(VALGRIND)" || { echo "check-valgrind: valgrind is missing (Debian: valgrind)"; exit 1; }

@@ -51,3 +51,24 @@ IM_IMCTL = tools/imctl/libimctl.a
 bin_PROGRAMS += tools/imctl/imctl
 tools_imctl_imctl_SOURCES = tools/imctl/main.c
 tools_imctl_imctl_LDADD = $(IM_IMCTL) $(IM_CORE)
+
+noinst_LIBRARIES += tools/imbench/libimbench.a
+tools_imbench_libimbench_a_SOURCES = \
+	tools/imbench/check.c tools/imbench/check.h \
+	tools/imbench/client.c tools/imbench/client.h \
+	tools/imbench/hist.c tools/imbench/hist.h \
+	tools/imbench/net.c tools/imbench/net.h \
+	tools/imbench/options.c tools/imbench/options.h \
+	tools/imbench/proc.c tools/imbench/proc.h \
+	tools/imbench/progress.c tools/imbench/progress.h \
+	tools/imbench/report.c tools/imbench/report.h \
+	tools/imbench/run.c tools/imbench/run.h \
+	tools/imbench/scenario.c tools/imbench/scenario.h \
+	tools/imbench/svg.c \
+	tools/imbench/tls.c tools/imbench/tls.h \
+	tools/imbench/wire.c tools/imbench/wire.h
+IM_IMBENCH = tools/imbench/libimbench.a $(OPENSSL_LIBS) -lm
+
+bin_PROGRAMS += tools/imbench/imbench
+tools_imbench_imbench_SOURCES = tools/imbench/main.c
+tools_imbench_imbench_LDADD = $(IM_IMBENCH) $(IM_CORE)

@@ -16,6 +16,9 @@ transports_libimtransports_a_SOURCES = \
 	transports/passed.c transports/passed.h \
 	transports/registry.c \
 	transports/stream.c transports/stream.h \
+	transports/stream_plain.c transports/stream_private.h \
+	transports/stream_queue.c transports/stream_queue.h \
+	transports/stream_tls.c \
 	transports/tls.c transports/tls.h \
 	transports/transports.h \
 	transports/websocket.c transports/websocket.h \

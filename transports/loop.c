@@ -5,21 +5,44 @@
 #include <time.h>
 
 #include "core/mem.h"
+#include "transports/stream_queue.h"
 #include "transports/transports.h"
 
 /* A hashed wheel: a timer waits in the slot of the tick at which it falls due, a whole number of rounds ahead. One turn
  * of the wheel looks at one slot, so a hundred thousand idle connections cost a few hundred looks each tick. */
 enum { SLOTS = 256 };
 
-struct im_loop {
-    struct event *tick_event;  /* pending while any timer runs */
-    struct event *later_event; /* pending while any work waits */
+struct work {
+    struct event *event; /* pending or active while there is any */
     struct im_later *first, **last;
+    bool running;
+};
+
+struct im_loop {
+    struct event *tick_event; /* pending while any timer runs */
+    struct work later, soon;
+    struct im_later turn_ends;
+    bool turn_known;
+    struct im_queue_pool blocks;
     struct im_timer *slots[SLOTS];
     uint64_t tick; /* the last one looked at */
     size_t running;
     struct im_stream_list streams;
+    uint8_t buffer[IM_LOOP_BUFFER];
 };
+
+/* With the change list, what is armed and disarmed within one turn costs no system call. No descriptor here is a
+ * duplicate of another, which it could not bear. */
+struct event_base *im_loop_base_new(void)
+{
+    struct event_config *config = event_config_new();
+    if (!config)
+        return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
 
 uint64_t im_loop_now_ms(void)
 {
@@ -33,13 +56,12 @@ struct im_stream_list *im_loop_streams(struct im_loop *loop)
     return &loop->streams;
 }
 
-static void run_later(evutil_socket_t fd, short what, void *arg)
+/* What a work list runs may put work into it: that comes at the next time. */
+static void run_work(struct work *work)
 {
-    struct im_loop *loop = arg;
-    (void)fd, (void)what;
-    struct im_later *later = loop->first;
-    loop->first = NULL;
-    loop->last = &loop->first;
+    struct im_later *later = work->first;
+    work->first = NULL;
+    work->last = &work->first;
     while (later) {
         struct im_later *next = later->next;
         later->queued = false;
@@ -48,16 +70,79 @@ static void run_later(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static void add_work(struct work *work, struct im_later *later, void (*run)(struct im_later *))
+{
+    *later = (struct im_later){.run = run, .queued = true};
+    *work->last = later;
+    work->last = &later->next;
+}
+
+/* An event that times out waits for the next turn. */
+static void run_next_turn(struct event *event)
+{
+    evtimer_add(event, &(struct timeval){0});
+}
+
+static void run_later(evutil_socket_t fd, short what, void *arg)
+{
+    struct im_loop *loop = arg;
+    (void)fd, (void)what;
+    run_work(&loop->later);
+}
+
 void im_later_add(struct im_loop *loop, struct im_later *later, void (*run)(struct im_later *))
 {
     if (later->queued)
         return;
-    /* An event made active at once would run within this very turn; one that times out waits for the next. */
-    if (!loop->first)
-        evtimer_add(loop->later_event, &(struct timeval){0});
-    *later = (struct im_later){.run = run, .queued = true};
-    *loop->last = later;
-    loop->last = &later->next;
+    if (!loop->later.first)
+        run_next_turn(loop->later.event);
+    add_work(&loop->later, later, run);
+}
+
+/* What is added meanwhile waits for the next turn, so that every turn ends. */
+static void run_soon(evutil_socket_t fd, short what, void *arg)
+{
+    struct im_loop *loop = arg;
+    (void)fd, (void)what;
+    loop->soon.running = true;
+    run_work(&loop->soon);
+    loop->soon.running = false;
+    if (loop->soon.first)
+        run_next_turn(loop->soon.event);
+}
+
+/* An event made active runs in this turn, after all that are active already. */
+void im_soon_add(struct im_loop *loop, struct im_later *later, void (*run)(struct im_later *))
+{
+    if (later->queued)
+        return;
+    if (!loop->soon.first && !loop->soon.running)
+        event_active(loop->soon.event, EV_TIMEOUT, 0);
+    add_work(&loop->soon, later, run);
+}
+
+static void forget_turn(struct im_later *later)
+{
+    struct im_loop *loop = (struct im_loop *)(void *)((char *)later - offsetof(struct im_loop, turn_ends));
+    loop->turn_known = false;
+}
+
+bool im_loop_new_turn(struct im_loop *loop)
+{
+    bool known = loop->turn_known;
+    im_soon_add(loop, &loop->turn_ends, forget_turn);
+    loop->turn_known = !loop->soon.running; /* what runs then is the turn's last */
+    return !known;
+}
+
+uint8_t *im_loop_buffer(struct im_loop *loop)
+{
+    return loop->buffer;
+}
+
+struct im_queue_pool *im_loop_blocks(struct im_loop *loop)
+{
+    return &loop->blocks;
 }
 
 static void link_timer(struct im_timer **head, struct im_timer *timer)
@@ -136,9 +221,9 @@ struct im_loop *im_loop_of(struct im_transport_env *env)
 {
     if (!env->loop) {
         struct im_loop *loop = im_zalloc(sizeof *loop);
-        loop->last = &loop->first;
         loop->tick_event = event_new(env->base, -1, EV_PERSIST, run_tick, loop);
-        loop->later_event = evtimer_new(env->base, run_later, loop);
+        loop->later = (struct work){.event = evtimer_new(env->base, run_later, loop), .last = &loop->later.first};
+        loop->soon = (struct work){.event = evtimer_new(env->base, run_soon, loop), .last = &loop->soon.first};
         env->loop = loop;
     }
     return env->loop;
@@ -148,9 +233,11 @@ void im_loop_free(struct im_loop **loop)
 {
     if (!*loop)
         return;
-    assert((*loop)->running == 0 && !(*loop)->first && (*loop)->streams.count == 0);
+    assert((*loop)->running == 0 && !(*loop)->later.first && (*loop)->streams.count == 0);
     event_free((*loop)->tick_event);
-    event_free((*loop)->later_event);
+    event_free((*loop)->later.event);
+    event_free((*loop)->soon.event);
+    im_queue_pool_clear(&(*loop)->blocks);
     free(*loop);
     *loop = NULL;
 }

@@ -9,9 +9,12 @@
  * kinds of entry are embedded in their owner's struct (zero-initialised), cost no allocation, and never call back
  * before the function that registered them has returned to the loop. */
 struct im_loop;
+struct im_queue_pool;
 struct im_stream;
 struct im_transport_env;
 
+/* What libevent needs to be for all this; NULL: the system refuses. Ends with event_base_free(). */
+struct event_base *im_loop_base_new(void);
 /* The environment's loop, made at the first use. */
 struct im_loop *im_loop_of(struct im_transport_env *);
 /* Before event_base_free(), when no stream, listener or timer is left. *loop may be NULL. */
@@ -28,6 +31,19 @@ struct im_later {
 };
 /* Again while queued: stays as it is. */
 void im_later_add(struct im_loop *, struct im_later *, void (*run)(struct im_later *));
+
+/* Work for the end of this very turn: after all that is ready now has been read. From within such work: for the next.
+ */
+void im_soon_add(struct im_loop *, struct im_later *, void (*run)(struct im_later *));
+
+/* Is this the first time in this turn that this is asked? */
+bool im_loop_new_turn(struct im_loop *);
+
+/* What every plain stream of the loop reads into; its content lasts until the next of them reads. */
+#define IM_LOOP_BUFFER (16 * 1024)
+uint8_t *im_loop_buffer(struct im_loop *);
+/* And the blocks in which they gather what they write; transports/stream_queue.h. */
+struct im_queue_pool *im_loop_blocks(struct im_loop *);
 
 /* A coarse one-shot timer: fires up to IM_TIMER_GRAIN_MS late, never early. Start and stop cost O(1). */
 #define IM_TIMER_GRAIN_MS 50

@@ -17,19 +17,19 @@ struct websocket {
     struct im_link link;
     struct im_transport_env *env;
     struct im_stream *stream;
-    struct im_ws_parser parser;
-    struct z_stream_s *deflater; /* NULL unless our window is kept */
-    uint8_t *pong;               /* a whole frame that waits for the queue to drain, or NULL */
-    struct im_timer keepalive;
-    uint64_t heard_ms;     /* the last sign of life */
-    uint64_t held_ms;      /* since when it is held */
-    uint64_t ping_end;     /* what im_stream_sent() has passed once the ping has left */
+    uint8_t *pong;         /* a whole frame that waits for the queue to drain, or NULL */
     enum im_reason reason; /* why it closes */
     bool echo;
     bool opened; /* the core knows the link */
     bool held, closing, done;
-    bool dropped; /* an event came when it was closing already */
-    bool pinged;  /* since the last sign of life */
+    bool dropped;      /* an event came when it was closing already */
+    bool pinged;       /* since the last sign of life */
+    uint64_t heard_ms; /* the last sign of life */
+    struct im_ws_parser parser;
+    struct z_stream_s *deflater; /* NULL unless our window is kept */
+    struct im_timer keepalive;
+    uint64_t held_ms;  /* since when it is held */
+    uint64_t ping_end; /* what im_stream_sent() has passed once the ping has left */
 };
 
 #define OWNER(entry, member) ((struct websocket *)(void *)((char *)(entry)-offsetof(struct websocket, member)))
@@ -383,8 +383,7 @@ void im_websocket_start(struct im_transport_env *env, struct im_stream *stream, 
     ws->link.dialect = u->im_v1 ? &im_dialect_json : &im_dialect_classroom;
     ws->link.lang = u->lang;
     if (ws->link.dialect == &im_dialect_classroom && !ws->echo) {
-        ws->link.target = im_alloc(sizeof u->target);
-        *ws->link.target = u->target;
+        ws->link.target = im_name_dup(&u->target);
     }
     im_ws_parser_init(&ws->parser, share_pool(env), &u->deflate);
     ws->heard_ms = im_loop_now_ms();

@@ -128,25 +128,32 @@ static enum im_reason begin_frame(struct im_ws_parser *p, const struct im_ws_lim
     return IM_OK;
 }
 
+/* The head has grown: judges what was not there yet. */
+static enum im_reason judge_head(struct im_ws_parser *p, const struct im_ws_limits *limits, uint64_t now_ms, size_t had)
+{
+    enum im_reason reason = had == 0 ? check_first(p, limits) : IM_OK;
+    if (reason != IM_OK || p->head_len < 2)
+        return reason;
+    size_t end = length_end(p);
+    if (had < 2)
+        reason = check_second(p);
+    if (reason == IM_OK && had < end && p->head_len >= end)
+        reason = check_length(p, limits);
+    return reason == IM_OK && p->head_len == end + 4 ? begin_frame(p, limits, now_ms) : reason;
+}
+
 /* Takes what it can of a head; each part is judged as soon as it is there. */
 static enum im_reason feed_head(struct im_ws_parser *p, const struct im_ws_limits *limits, uint64_t now_ms,
                                 struct im_str *in)
 {
     enum im_reason reason = IM_OK;
     while (in->len > 0 && !p->payload && reason == IM_OK) {
-        p->head[p->head_len++] = (uint8_t)*in->p++;
-        in->len--;
-        if (p->head_len == 1) {
-            reason = check_first(p, limits);
-            continue;
-        }
-        size_t end = length_end(p);
-        if (p->head_len == 2)
-            reason = check_second(p);
-        if (reason == IM_OK && p->head_len == end)
-            reason = check_length(p, limits);
-        if (reason == IM_OK && p->head_len == end + 4)
-            reason = begin_frame(p, limits, now_ms);
+        size_t had = p->head_len, need = had < 2 ? 2 - had : length_end(p) + 4 - had;
+        size_t n = need < in->len ? need : in->len;
+        memcpy(p->head + had, in->p, n);
+        p->head_len = (uint8_t)(had + n);
+        *in = (struct im_str){in->p + n, in->len - n};
+        reason = judge_head(p, limits, now_ms, had);
     }
     return reason;
 }
@@ -295,11 +302,51 @@ static enum im_reason feed_payload(struct im_ws_parser *p, const struct im_ws_li
     return reason;
 }
 
+/* Where the payload begins of a frame that is a whole message, all here, short and plain; 0: it is not that. */
+static size_t whole_message(const struct im_ws_parser *p, const struct im_str *in, size_t *len)
+{
+    const uint8_t *b = (const uint8_t *)in->p;
+    if (p->head_len > 0 || p->opcode || p->skipping || in->len < 8)
+        return 0;
+    if ((b[0] != (IM_WS_FIN | IM_WS_TEXT) && b[0] != (IM_WS_FIN | IM_WS_BINARY)) || b[1] < 0x80 || b[1] == 0xff)
+        return 0;
+    bool longer = b[1] == (0x80 | 126);
+    size_t head = longer ? 8 : 6;
+    *len = longer ? (size_t)b[2] << 8 | b[3] : b[1] & 0x7f;
+    return in->len - head >= *len && (!longer || *len >= 126) ? head : 0;
+}
+
+/* Nearly every message is such a frame: it is taken in one step. What else there may be, or be wrong, goes the long
+ * way, which comes to the same. */
+static bool feed_whole(struct im_ws_parser *p, const struct im_ws_limits *limits, struct im_str *in,
+                       struct im_ws_event *e)
+{
+    const uint8_t *b = (const uint8_t *)in->p;
+    struct im_ws_utf8 utf8 = {0};
+    size_t len, head = whole_message(p, in, &len);
+    if (head == 0 || len == 0 || len > limits->message_bytes)
+        return false;
+    memcpy(&p->mask, b + head - sizeof p->mask, sizeof p->mask);
+    im_ws_buffer_borrow(p->pool, &p->message);
+    im_ws_buffer_reserve(&p->message, len, len);
+    unmask(p, p->message.p, b + head, len);
+    p->message.len = len;
+    *in = (struct im_str){in->p + head + len, in->len - head - len};
+    e->kind = IM_WS_EV_MESSAGE;
+    e->text = (b[0] & 0x0f) == IM_WS_TEXT;
+    e->data = (struct im_str){(const char *)p->message.p, len};
+    if (e->text && !(im_ws_utf8_feed(&utf8, p->message.p, len) && im_ws_utf8_complete(&utf8)))
+        *e = (struct im_ws_event){.kind = IM_WS_EV_ERROR, .reason = IM_WS_UTF8};
+    return true;
+}
+
 void im_ws_feed(struct im_ws_parser *p, const struct im_ws_limits *limits, uint64_t now_ms, struct im_str *in,
                 struct im_ws_event *e)
 {
     enum im_reason reason = IM_OK;
     *e = (struct im_ws_event){0};
+    if (feed_whole(p, limits, in, e))
+        return;
     if (p->opcode && in->len > 0 && now_ms - p->begun_ms > limits->message_ms)
         reason = IM_WS_SLOW;
     while (reason == IM_OK && in->len > 0 && e->kind == IM_WS_EV_NONE) {

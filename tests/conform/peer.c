@@ -20,6 +20,7 @@
 #include <arpa/inet.h>
 
 #include "core/mem.h"
+#include "transports/loop.h"
 
 void buffer_put(struct buffer *b, const void *data, size_t len)
 {
@@ -64,7 +65,7 @@ static void woken(evutil_socket_t fd, short what, void *arg)
 
 void stage_open(struct stage *stage)
 {
-    *stage = (struct stage){.base = event_base_new(), .ssl = SSL_CTX_new(TLS_client_method())};
+    *stage = (struct stage){.base = im_loop_base_new(), .ssl = SSL_CTX_new(TLS_client_method())};
     signal(SIGPIPE, SIG_IGN);
     stage->wake = event_new(stage->base, -1, EV_PERSIST, woken, NULL);
     event_add(stage->wake, &(struct timeval){.tv_usec = 1000});

@@ -109,6 +109,12 @@ static void what_was_deleted_is_not_unread(void **state)
     assert_string_equal(conversations(*state, "bob"), "ann 5 -1 r1 p3/0 <ann:b3>");
     sweep_before(*state, 25);
     assert_string_equal(conversations(*state, "bob"), "ann 5 -1 r1 p3/0 <ann:b3>");
+    do_act(*state, ACT(IM_EV_DELETE, "bob", "ann", .ref = 3, .for_me = true, .ts_ms = ACT_TIME + 60));
+    assert_string_equal(conversations(*state, "bob"), "ann 5 r1 p3/0");
+    do_act(*state, ACT(IM_EV_DELETE, "ann", "bob", .ref = 3, .ts_ms = ACT_TIME + 70));
+    assert_string_equal(conversations(*state, "bob"), "ann 6 r1 p3/0");
+    say(*state, "ann", "bob", "b4");
+    assert_string_equal(conversations(*state, "bob"), "ann 7 -1 r1 p7/0 <ann:b4>");
 }
 
 static void zero_means_that_not(void **state)

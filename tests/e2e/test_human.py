@@ -106,6 +106,24 @@ def test_history_has_numbers_that_commands_take(shared, person, connect, name):
     a.expect(rf"\[{number}\] \S+ \(edited\): one and only$")
 
 
+def test_lines_that_come_together_mean_what_they_would_one_by_one(shared, person, connect, name):
+    a, b = person(shared, name("a")), connect(shared, "line", name("b"))
+    a.type(f"/to {b.user}")
+    a.type("one")
+    first = b.msg()["seq"]
+    a.type("two\n/delete\nthree\n/edit third\nfour")
+    second = b.msg()["seq"]
+    assert b.event("delete")["ref"] == second != first
+    third = b.msg()["seq"]
+    edit = b.event("edit")
+    assert (edit["ref"], edit["text"]) == (third, "third")
+    assert b.msg()["text"] == "four"
+    group = "#" + name("g")
+    a.type(f"/create {group}\nonly for {group}\n/join #{name('none')}\nstill there")
+    a.expect("No such group")
+    assert b.pending() == []
+
+
 def test_who_talks_to_nobody_yet_answers_whoever_wrote_last(shared, person, connect, name):
     a, b = person(shared, name("a")), connect(shared, "line", name("b"))
     first = b.say(name("a"), "are you there?")["seq"]

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/dialect_json.h"
+#include "core/json_scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -55,9 +56,46 @@ static void decode(struct im_str message, enum im_op op)
     im_command_clear(&cmd);
 }
 
+static void must(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static void check_same(const struct im_command *a, const struct im_command *b)
+{
+    must(a->op == b->op && a->have == b->have && im_str_eq(a->id, b->id));
+    for (unsigned i = 0; i < IM_FIELD_COUNT; i++) {
+        const struct im_json_field *f = &im_json_fields[i];
+        const void *x = (const char *)a + f->offset, *y = (const char *)b + f->offset;
+        if (!(a->have >> i & 1))
+            continue;
+        if (f->type == IM_JSON_STR)
+            must(im_str_eq(*(const struct im_str *)x, *(const struct im_str *)y));
+        else if (f->type == IM_JSON_BOOL)
+            must(*(const bool *)x == *(const bool *)y);
+        else
+            must(*(const uint64_t *)x == *(const uint64_t *)y);
+    }
+}
+
+/* What is read in place would be read as the same through a tree. */
+static void compare(struct im_str message)
+{
+    struct im_command scanned = {0}, parsed = {0};
+    struct im_error error;
+    if (im_json_scan(message, &scanned)) {
+        must(im_json_parse(message, &parsed, &error) == IM_OK);
+        check_same(&scanned, &parsed);
+    }
+    im_command_clear(&scanned);
+    im_command_clear(&parsed);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct im_str message = {(const char *)data, size};
+    compare(message);
     decode(message, IM_OP_NONE);
     decode(message, IM_OP_SEND);
     return 0;

@@ -6,7 +6,9 @@
  *
  *   - what was acknowledged is in the log, once per cid, and a repeated cid got the first answer again
  *   - a session sees its user's events in the order of the log, each once, none left out, and none of others
- *   - what the store let into the log was allowed (tests/sim/model.c)
+ *   - what the store let into the log was allowed, what it refused was not, and roles, settings, read marks and cursors
+ *     are what follows from the log (tests/sim/model.c)
+ *   - the log is whole, but for what retention may take
  *   - no event of a device is lost: it was on the wire before the device's cursor passed it
  *
  * usage: sim [SEEDS [FIRST]]     SIM_TRACE=1 prints every step */
@@ -17,69 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/core.h"
 #include "core/mem.h"
 #include "stores/stores.h"
-#include "tests/sim/model.h"
-
-enum { LINKS = 10, STEPS = 500, HELD_MAX = 4096 };
-
-static const char *const devices[DEVICES + 1] = {"", "phone", "laptop"};
-
-struct asked { /* what a link asked, by request id */
-    enum im_event_type type;
-    unsigned to;
-    char cid[24];
-    char body[24];
-};
-
-struct peer {
-    struct im_link link;
-    struct world *world;
-    bool open, closing, hold, gone, ended;
-    enum im_reason reason;
-    bool seated, greeted;
-    unsigned user, device;
-    uint64_t from; /* login pos */
-    uint64_t last; /* newest event seen */
-    size_t queued;
-    uint64_t unflushed[LOG_MAX];
-    size_t unflushed_count;
-    bool own[LOG_MAX + 1]; /* pos answered by ok here */
-    bool seen[LOG_MAX + 1];
-    struct asked asked[LOG_MAX];
-    unsigned asked_count;
-};
-
-struct held { /* an operation between the core and the memory store */
-    struct im_store_op *op;
-    void (*done)(struct im_store_op *);
-    void *owner;
-    bool executed;
-};
-
-struct lane {
-    struct held *v[HELD_MAX];
-    size_t head, executed, tail;
-};
-
-struct world {
-    struct im_store store;
-    struct im_store *inner;
-    struct im_core *core;
-    struct im_config *config;
-    struct im_counters counters;
-    struct lane lanes[2];
-    struct peer peers[LINKS];
-    struct model model;
-    bool wire[USERS][DEVICES + 1][LOG_MAX + 1]; /* left for the socket (or acknowledged by ok) per device */
-    uint64_t start[USERS][DEVICES + 1];         /* where the device began */
-    bool known[USERS][DEVICES + 1];
-    uint64_t random, seed, now, acked, refused, dups;
-    unsigned step, cids;
-    bool full, failed, draining;
-    unsigned restarts;
-};
+#include "tests/sim/world.h"
 
 static uint64_t rnd(struct world *w)
 {
@@ -89,9 +31,9 @@ static uint64_t rnd(struct world *w)
     return z ^ z >> 31;
 }
 
-static unsigned pick(struct world *w, unsigned n)
+unsigned sim_pick(struct world *w, unsigned below)
 {
-    return (unsigned)(rnd(w) % n);
+    return (unsigned)(rnd(w) % below);
 }
 
 static void __attribute__((noreturn, format(printf, 2, 3))) broken(const struct world *w, const char *format, ...)
@@ -119,12 +61,9 @@ static void __attribute__((format(printf, 1, 2))) trace(const char *format, ...)
 
 /* The store: operations wait in their lane, are executed by the memory store, and wait again to be completed. */
 
-static void executed(struct im_store_op *op)
+static void inner_done(struct im_store_op *op)
 {
-    struct held *h = op->owner;
-    h->executed = true;
-    op->done = h->done;
-    op->owner = h->owner;
+    *(bool *)op->owner = true;
 }
 
 static void store_submit(struct im_store *store, struct im_store_op *op)
@@ -137,20 +76,74 @@ static void store_submit(struct im_store *store, struct im_store_op *op)
     lane->v[lane->tail++] = h;
 }
 
-/* The model hears of every write as the store carries it out. */
-static void note(struct world *w, const struct im_store_op *op)
+/* No cursor passes what has not left for the socket. */
+static void check_passed(struct world *w, const struct im_store_cursors *c)
 {
-    const char *wrong = NULL;
-    if (op->status != IM_OK)
-        return;
-    if (op->kind == IM_STORE_APPEND)
-        wrong = model_append(&w->model, (const struct im_store_append *)op);
-    else if (op->kind == IM_STORE_BLOCK)
-        wrong = model_block(&w->model, (const struct im_store_block *)op);
-    else if (op->kind == IM_STORE_SWEEP)
-        model_sweep(&w->model, (const struct im_store_sweep *)op);
+    for (size_t i = 0; i < c->count; i++) {
+        unsigned user = model_place(c->rows[i].key), device = model_device(c->rows[i].device);
+        uint64_t *passed = &w->passed[user][device];
+        if (*passed < w->start[user][device])
+            *passed = w->start[user][device];
+        for (; *passed < c->rows[i].pos; ++*passed)
+            if (model_must(&w->model.log[*passed], user) && !w->wire[user][device][*passed + 1])
+                broken(w, "the cursor of %s on '%s' passed event %" PRIu64, sim_names[user], sim_devices[device],
+                       *passed + 1);
+    }
+}
+
+static void perform(struct world *w, struct im_store_op *op)
+{
+    bool executed = false;
+    op->done = inner_done;
+    op->owner = &executed;
+    im_store_submit(w->inner, op);
+    while (!executed)
+        w->inner->ops->drain(w->inner);
+}
+
+/* The log as the store has it, beside the model's. */
+static void check_log(struct world *w)
+{
+    for (unsigned user = 0; user < USERS; user++) {
+        struct im_store_since since = {
+            .op.kind = IM_STORE_SINCE, .key = im_str(sim_keys[user]), .limit = LOG_MAX, .bytes = UINT32_MAX};
+        perform(w, &since.op);
+        const char *wrong = model_compare(&w->model, user, since.events, since.count);
+        if (wrong)
+            broken(w, "%s: %s", sim_names[user], wrong);
+        for (size_t i = 0; i < since.count; i++)
+            im_event_drop(&since.events[i]);
+        free(since.events);
+    }
+}
+
+static void trace_entry(const struct entry *e, uint64_t pos)
+{
+    static const char *const types[] = {"msg", "edit", "delete", "react", "member"};
+    const char *user = e->user < USERS && e->type == IM_EV_MEMBER ? sim_names[e->user] : "";
+    trace("  log %" PRIu64 ": %s %s%s %s in %s #%" PRIu64 " about %" PRIu64 ", for %x", pos, sim_names[e->from],
+          types[e->type], e->kind == IM_CONV_SELF ? " for me" : "",
+          e->type == IM_EV_MEMBER ? im_change_info(e->change)->name : e->body, sim_names[e->to], e->seq, e->ref,
+          e->must);
+    if (*user)
+        trace("    makes %s %s", user, im_role_info(e->role)->name);
+}
+
+/* The model hears of everything that the store carries out. */
+static void carry_out(struct world *w, struct im_store_op *op)
+{
+    model_before(&w->model, op);
+    perform(w, op);
+    size_t before = w->model.count;
+    const char *wrong = model_after(&w->model, op);
     if (wrong)
         broken(w, "%s", wrong);
+    if (w->model.count > before)
+        trace_entry(&w->model.log[before], w->model.count);
+    if (op->kind == IM_STORE_CURSORS)
+        check_passed(w, (const struct im_store_cursors *)op);
+    if (op->kind == IM_STORE_SWEEP && ((const struct im_store_sweep *)op)->erased > 0)
+        check_log(w);
 }
 
 static void store_execute(struct world *w, struct lane *lane)
@@ -158,32 +151,24 @@ static void store_execute(struct world *w, struct lane *lane)
     if (lane->executed == lane->tail)
         return;
     struct held *h = lane->v[lane->executed++];
-    if (w->full && (h->op->kind == IM_STORE_APPEND || pick(w, 8) == 0)) { /* a full disk may fail anything */
+    if (w->full && (h->op->kind == IM_STORE_APPEND || sim_pick(w, 8) == 0)) { /* a full disk may fail anything */
         h->op->status = IM_STORE_FULL;
-        h->executed = true;
-        return;
-    }
-    if (w->failed) {
+    } else if (w->failed) {
         h->op->status = IM_STORE_FAILED;
-        h->executed = true;
-        return;
+    } else {
+        carry_out(w, h->op);
+        h->op->done = h->done;
+        h->op->owner = h->owner;
     }
-    h->op->done = executed;
-    h->op->owner = h;
-    im_store_submit(w->inner, h->op);
-    while (!h->executed)
-        w->inner->ops->drain(w->inner);
-    note(w, h->op);
 }
 
-static void store_complete(struct world *w, struct lane *lane)
+static void store_complete(struct lane *lane)
 {
     if (lane->head == lane->executed)
         return;
     struct held *h = lane->v[lane->head++];
     if (lane->head == lane->tail)
         lane->head = lane->executed = lane->tail = 0;
-    (void)w;
     h->op->done(h->op);
     free(h);
 }
@@ -208,11 +193,15 @@ static void wake(void *arg)
 
 /* The links. */
 
+/* Of more, some may come again; and who sees the past may be shown what they did as an outsider. */
+enum { OWN_SENDS_MAX = 64 };
+
 static void see(struct peer *p, const struct im_event *e)
 {
     struct world *w = p->world;
     const struct model *m = &w->model;
     uint64_t pos = e->msg.pos;
+    trace("  link %d, %s: event %" PRIu64, (int)(p - w->peers), sim_names[p->user], pos);
     if (!p->seated)
         broken(w, "an event before login");
     if (pos <= p->last || pos > m->count)
@@ -222,9 +211,22 @@ static void see(struct peer *p, const struct im_event *e)
     for (uint64_t i = p->last + 1; i < pos; i++)
         if (model_must(&m->log[i - 1], p->user) && !p->own[i])
             broken(w, "%s was not shown event %" PRIu64 " before %" PRIu64, sim_names[p->user], i, pos);
+    if (p->own[pos] && model_must(&m->log[pos - 1], p->user) && p->own_count <= OWN_SENDS_MAX)
+        broken(w, "event %" PRIu64 " came after its own answer", pos);
     p->last = pos;
-    p->seen[pos] = true;
     p->unflushed[p->unflushed_count++] = pos;
+}
+
+static bool asked_for(const struct entry *e, const struct asked *a, bool dup)
+{
+    if (e->type != a->type || e->kind != a->kind || e->to != a->to || e->ref != a->ref || strcmp(e->cid, a->cid) != 0 ||
+        (strcmp(e->body, a->body) != 0 && !e->erased))
+        return false;
+    if (e->type != IM_EV_MEMBER)
+        return true;
+    if (e->change != a->change || e->user != a->user || (e->change == IM_CHANGE_ROLE && e->role != a->role && !dup))
+        return false;
+    return (e->settings & a->named) == a->settings;
 }
 
 static void answered(struct peer *p, const struct im_reply *r, const struct im_event *msg, bool dup)
@@ -239,28 +241,29 @@ static void answered(struct peer *p, const struct im_reply *r, const struct im_e
     if (pos == 0 || pos > w->model.count)
         broken(w, "acknowledged before it was committed");
     struct entry *e = &w->model.log[pos - 1];
-    if (e->type != asked->type || e->from != p->user || e->to != asked->to || strcmp(e->cid, asked->cid) != 0 ||
-        (strcmp(e->body, asked->body) != 0 && !e->erased))
-        broken(w, "the acknowledgement is for another event");
+    if (e->from != p->user || !asked_for(e, asked, dup))
+        broken(w, "request %" PRIu64 " of link %d is acknowledged with event %" PRIu64 ", which is another", id,
+               (int)(p - w->peers), pos);
     if (!dup && e->acks++ > 0)
         broken(w, "acknowledged twice as new");
+    trace("  link %d, %s: ok %" PRIu64 "%s", (int)(p - w->peers), sim_names[p->user], pos, dup ? " again" : "");
     w->acked++;
     w->dups += dup;
     if (!dup) {
         p->own[pos] = true;
+        p->own_count++;
         w->wire[p->user][p->device][pos] = true;
-        if (pos > p->last && p->last >= p->from)
-            p->seen[pos] = true;
     }
 }
 
 static void logged_in(struct peer *p, const struct im_reply *r)
 {
+    trace("  link %d, %s: from %" PRIu64, (int)(p - p->world->peers), sim_names[p->user], r->login.pos);
     p->seated = true;
     p->from = p->last = r->login.pos;
     if (!p->world->known[p->user][p->device]) {
         p->world->known[p->user][p->device] = true;
-        p->world->start[p->user][p->device] = r->login.pos;
+        p->world->start[p->user][p->device] = p->world->model.cursor[p->user][p->device];
     }
 }
 
@@ -302,6 +305,7 @@ static void link_hold(struct im_link *link, bool on)
 static void link_close(struct im_link *link, enum im_reason reason)
 {
     struct peer *p = (struct peer *)link;
+    trace("  link %d: closed, %s", (int)(p - p->world->peers), im_reason_name(reason));
     if (!p->closing)
         p->reason = reason;
     p->closing = true;
@@ -309,7 +313,7 @@ static void link_close(struct im_link *link, enum im_reason reason)
 
 static const struct im_link_ops sim_link = {link_send, link_queued, link_hold, link_close};
 
-static void flush(struct world *w, struct peer *p)
+void sim_flush(struct world *w, struct peer *p)
 {
     for (size_t i = 0; i < p->unflushed_count; i++)
         w->wire[p->user][p->device][p->unflushed[i]] = true;
@@ -320,17 +324,16 @@ static void flush(struct world *w, struct peer *p)
     }
 }
 
-static void close_link(struct world *w, struct peer *p)
+void sim_close(struct world *w, struct peer *p)
 {
-    if (p->closing && pick(w, 2))
-        flush(w, p);
+    if (p->closing && sim_pick(w, 2))
+        sim_flush(w, p);
     im_core_closed(w->core, &p->link, p->closing ? p->reason : IM_GONE);
     assert(p->link.session == NULL);
     p->open = false;
 }
 
-static void say(struct world *w, struct peer *p, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void say(struct world *w, struct peer *p, const char *format, ...)
+void sim_say(struct world *w, struct peer *p, const char *format, ...)
 {
     char text[512];
     va_list args;
@@ -343,219 +346,21 @@ static void say(struct world *w, struct peer *p, const char *format, ...)
     im_core_input(w->core, &p->link, (struct im_str){text, (size_t)n});
 }
 
-static void open_link(struct world *w, struct peer *p)
+void sim_open(struct world *w, struct peer *p)
 {
     memset(p, 0, sizeof *p);
     p->world = w;
     p->open = true;
     p->link.ops = &sim_link;
-    p->link.dialect = pick(w, 4) ? &im_dialect_json : &im_dialect_human; /* which turns to JSON when it meets some */
-    p->device = pick(w, DEVICES + 1);
+    p->link.dialect =
+        sim_pick(w, 4) ? &im_dialect_json : &im_dialect_human; /* which turns to JSON when it meets some */
+    p->device = sim_pick(w, 6) ? (unsigned)(p - w->peers) / USERS : sim_pick(w, DEVICES + 1);
+    p->slow = sim_pick(w, 5) == 0;
     enum im_reason reason =
         im_core_opened(w->core, &p->link, &(struct im_link_info){.transport = "sim", .address = IM_STR("sim")});
     if ((reason == IM_DRAIN) != w->draining)
         broken(w, "opened: %s", im_reason_name(reason));
     p->open = reason == IM_OK;
-}
-
-/* What peers do. */
-
-static void act_login(struct world *w, struct peer *p)
-{
-    if (p->seated || p->hold) {
-        say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", sim_names[pick(w, USERS)]);
-        return;
-    }
-    p->user = pick(w, USERS);
-    if (p->device > 0 && !p->greeted)
-        say(w, p, "{\"op\":\"hello\",\"id\":\"h\",\"v\":1,\"device\":\"%s\",\"lang\":\"zh\"}", devices[p->device]);
-    if (p->device > 0 && !p->hold)
-        p->greeted = true;
-    flush(w, p);
-    if (pick(w, 8) == 0 && w->model.count > 0 && p->device > 0) /* a foreign epoch: told to start over */
-        say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\",\"epoch\":\"other\",\"since\":\"%" PRIu64 "\"}",
-            sim_names[p->user], 1 + rnd(w) % w->model.count);
-    else
-        say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", sim_names[p->user]);
-}
-
-/* A new request of this type, by default with a cid of its own. */
-static struct asked *ask(struct world *w, struct peer *p, enum im_event_type type, unsigned to)
-{
-    struct asked *a = &p->asked[p->asked_count++];
-    *a = (struct asked){.type = type, .to = to};
-    if (pick(w, 5))
-        snprintf(a->cid, sizeof a->cid, "c%u", w->cids++);
-    return a;
-}
-
-static const char *cid_of(const struct asked *a)
-{
-    static char text[40];
-    text[0] = '\0';
-    if (a->cid[0])
-        snprintf(text, sizeof text, ",\"cid\":\"%s\"", a->cid);
-    return text;
-}
-
-static void act_send(struct world *w, struct peer *p)
-{
-    const struct model *m = &w->model;
-    if (p->hold || p->ended)
-        return;
-    const struct entry *old = m->count > 0 ? &m->log[pick(w, (unsigned)m->count)] : NULL;
-    struct asked *s = ask(w, p, IM_EV_MSG, pick(w, PLACES));
-    if (old && old->type == IM_EV_MSG && old->from == p->user && old->cid[0] &&
-        pick(w, 3) == 0) { /* again, or almost */
-        s->to = old->to;
-        strcpy(s->cid, old->cid);
-        strcpy(s->body, old->body);
-        if (pick(w, 4) == 0)
-            strcpy(s->body, "other");
-    } else {
-        snprintf(s->body, sizeof s->body, "m%u", w->cids++);
-    }
-    say(w, p, "{\"op\":\"send\",\"id\":%u,\"to\":\"%s\",\"text\":\"%s\"%s}", p->asked_count, sim_names[s->to], s->body,
-        cid_of(s));
-}
-
-/* Does something to a message that is there, or not. */
-static void act_change(struct world *w, struct peer *p)
-{
-    const struct model *m = &w->model;
-    if (p->hold || p->ended || m->count == 0)
-        return;
-    const struct entry *e = &m->log[pick(w, (unsigned)m->count)];
-    unsigned to = e->to < USERS && e->to == p->user ? e->from : e->to;
-    const char *conv = sim_names[to];
-    uint64_t seq = e->seq;
-    struct asked *a;
-    switch (pick(w, 4)) {
-    case 0:
-        a = ask(w, p, IM_EV_EDIT, to);
-        snprintf(a->body, sizeof a->body, "e%u", w->cids++);
-        say(w, p, "{\"op\":\"edit\",\"id\":%u,\"conv\":\"%s\",\"seq\":%" PRIu64 ",\"text\":\"%s\"%s}", p->asked_count,
-            conv, seq, a->body, cid_of(a));
-        break;
-    case 1:
-        a = ask(w, p, IM_EV_DELETE, to);
-        say(w, p, "{\"op\":\"delete\",\"id\":%u,\"conv\":\"%s\",\"seq\":%" PRIu64 ",\"for\":\"%s\"%s}", p->asked_count,
-            conv, seq, pick(w, 2) ? "all" : "me", cid_of(a));
-        break;
-    default:
-        a = ask(w, p, IM_EV_REACT, to);
-        strcpy(a->body, pick(w, 2) ? "👍" : "❤");
-        say(w, p, "{\"op\":\"react\",\"id\":%u,\"conv\":\"%s\",\"seq\":%" PRIu64 ",\"emoji\":\"%s\",\"on\":%s%s}",
-            p->asked_count, conv, seq, a->body, pick(w, 3) ? "true" : "false", cid_of(a));
-    }
-}
-
-static void act_group(struct world *w, struct peer *p)
-{
-    static const char *const roles[] = {"muted", "member", "admin", "owner"};
-    if (p->hold || p->ended)
-        return;
-    enum im_change change = (enum im_change)pick(w, IM_CHANGE_COUNT);
-    if (change == IM_CHANGE_DESTROY && pick(w, 3))
-        change = IM_CHANGE_JOIN;
-    unsigned group = pick(w, GROUPS);
-    if (!w->model.group_exists[group] && pick(w, 4))
-        change = IM_CHANGE_CREATE;
-    struct asked *a = ask(w, p, IM_EV_MEMBER, USERS + group);
-    char more[120] = "";
-    if (im_change_info(change)->needs_user)
-        snprintf(more, sizeof more, ",\"user\":\"%s\",\"role\":\"%s\"", sim_names[pick(w, USERS)], roles[pick(w, 4)]);
-    if (change == IM_CHANGE_TOPIC) {
-        snprintf(a->body, sizeof a->body, "t%u", w->cids++);
-        snprintf(more, sizeof more, ",\"text\":\"%s\"", a->body);
-    }
-    if (change == IM_CHANGE_CREATE || change == IM_CHANGE_SET)
-        snprintf(more, sizeof more, ",\"public\":%s%s", pick(w, 3) ? "true" : "false",
-                 pick(w, 2) ? ",\"history\":\"all\"" : "");
-    say(w, p, "{\"op\":\"group\",\"id\":%u,\"do\":\"%s\",\"conv\":\"%s\"%s%s}", p->asked_count,
-        im_change_info(change)->name, sim_names[a->to], more, cid_of(a));
-}
-
-static void act_ack(struct world *w, struct peer *p)
-{
-    if (p->seated && p->device > 0 && p->last > 0) {
-        flush(w, p); /* a device acknowledges what it has read */
-        if (p->link.session)
-            say(w, p, "{\"op\":\"ack\",\"pos\":\"%" PRIu64 "\"}", p->last);
-    }
-}
-
-static void act_ask(struct world *w, struct peer *p)
-{
-    static const char *const asks[] = {
-        "{\"op\":\"history\",\"id\":\"x\",\"conv\":\"bob\",\"limit\":3}",
-        "{\"op\":\"history\",\"id\":\"x\",\"conv\":\"小明\",\"around\":2}",
-        "{\"op\":\"history\",\"id\":\"x\",\"conv\":\"#tea\",\"limit\":5}",
-        "{\"op\":\"search\",\"id\":\"x\",\"text\":\"m1\",\"context\":1}",
-        "{\"op\":\"conversations\",\"id\":\"x\"}",
-        "{\"op\":\"presence\",\"id\":\"x\",\"users\":[\"ann\",\"BOB\",\"bob\",\"#tea\",\"#红\"]}",
-        "{\"op\":\"presence\",\"users\":[]}",
-        "{\"op\":\"presence\",\"id\":\"x\",\"state\":\"away\",\"text\":\"饭\"}",
-        "{\"op\":\"read\",\"conv\":\"ann\",\"seq\":3}",
-        "{\"op\":\"read\",\"id\":\"x\",\"conv\":\"#tea\",\"seq\":99}",
-        "{\"op\":\"typing\",\"conv\":\"#tea\"}",
-        "{\"op\":\"typing\",\"conv\":\"翠花\"}",
-        "{\"op\":\"block\",\"id\":\"x\",\"user\":\"ann\"}",
-        "{\"op\":\"block\",\"id\":\"x\",\"user\":\"ann\",\"on\":false}",
-        "{\"op\":\"block\",\"id\":\"x\"}",
-        "{\"op\":\"profile\",\"id\":\"x\",\"name\":\"A\"}",
-        "{\"op\":\"profile\",\"id\":\"x\",\"user\":\"bob\"}",
-        "{\"op\":\"devices\",\"id\":\"x\"}",
-        "{\"op\":\"group\",\"id\":\"x\",\"do\":\"members\",\"conv\":\"#tea\"}",
-        "{\"op\":\"group\",\"id\":\"x\",\"do\":\"info\",\"conv\":\"#tea\"}",
-        "{\"op\":\"group\",\"id\":\"x\",\"do\":\"list\"}",
-        "{\"op\":\"ping\",\"id\":\"x\"}",
-        "{\"op\":\"send\",\"id\":\"x\",\"to\":\"#nowhere\",\"text\":\"t\"}",
-        "{\"op\":\"send\",\"id\":\"x\",\"to\":\"b b\",\"text\":\"t\"}",
-        "{\"op\":\"fly\",\"id\":\"x\"}",
-        "{\"op\":",
-        "nonsense",
-        "",
-        "{\"op\":\"ack\",\"pos\":\"999999\"}",
-    };
-    say(w, p, "%s", asks[pick(w, sizeof asks / sizeof *asks)]);
-}
-
-static void act_peer(struct world *w, struct peer *p)
-{
-    if (!p->open) {
-        open_link(w, p);
-        return;
-    }
-    if (p->closing) {
-        close_link(w, p);
-        return;
-    }
-    unsigned what = pick(w, 100);
-    if (!p->seated && what < 70)
-        act_login(w, p);
-    else if (what < 30)
-        act_send(w, p);
-    else if (what < 38)
-        act_change(w, p);
-    else if (what < 48)
-        act_group(w, p);
-    else if (what < 55)
-        act_ack(w, p);
-    else if (what < 65)
-        act_ask(w, p);
-    else if (what < 85)
-        flush(w, p);
-    else if (what < 88)
-        close_link(w, p);
-    else if (what < 90)
-        say(w, p, "{\"op\":\"bye\",\"id\":\"x\"}");
-    else if (what < 92 && !p->ended && !p->hold)
-        p->ended = true, im_core_input_end(w->core, &p->link);
-    else if (what < 93)
-        im_core_kick_user(w->core, im_str(sim_names[pick(w, USERS)]));
-    else if (what < 95)
-        act_login(w, p);
 }
 
 static void start(struct world *w)
@@ -582,7 +387,7 @@ static void restart(struct world *w)
     while (!store_idle(w))
         for (unsigned i = 0; i < 2; i++) {
             store_execute(w, &w->lanes[i]);
-            store_complete(w, &w->lanes[i]);
+            store_complete(&w->lanes[i]);
         }
     im_core_free(&w->core);
     w->failed = false;
@@ -590,26 +395,55 @@ static void restart(struct world *w)
     start(w);
 }
 
+/* The lane that waits longer, mostly. */
+static struct lane *busier(struct world *w, size_t waiting, size_t other)
+{
+    unsigned at = waiting == 0 || other == 0 ? other > 0 : sim_pick(w, 2);
+    return &w->lanes[at];
+}
+
+static void act_store(struct world *w)
+{
+    const struct lane *x = &w->lanes[0], *y = &w->lanes[1];
+    if (sim_pick(w, 2)) {
+        struct lane *lane = busier(w, x->tail - x->executed, y->tail - y->executed);
+        for (unsigned n = 1 + sim_pick(w, 6); n > 0; n--)
+            store_execute(w, lane);
+    } else {
+        struct lane *lane = busier(w, x->executed - x->head, y->executed - y->head);
+        for (unsigned n = 1 + sim_pick(w, 6); n > 0; n--)
+            store_complete(lane);
+    }
+}
+
+static void act_trouble(struct world *w)
+{
+    if (w->full || w->failed)
+        w->full = w->failed = false;
+    else if (sim_pick(w, 8) == 0)
+        restart(w);
+    else if (sim_pick(w, 5) == 0)
+        w->failed = true;
+    else
+        w->full = sim_pick(w, 2);
+}
+
 static void act(struct world *w)
 {
-    unsigned what = pick(w, 100);
-    struct lane *lane = &w->lanes[pick(w, 2)];
-    if (what < 46) {
-        act_peer(w, &w->peers[pick(w, LINKS)]);
-    } else if (what < 70) {
-        store_execute(w, lane);
-    } else if (what < 94) {
-        store_complete(w, lane);
-    } else if (what < 98) {
-        w->now += pick(w, 300);
+    unsigned what = sim_pick(w, 100);
+    if (what < 60) {
+        people_act(w);
+    } else if (what < 95) {
+        act_store(w);
+    } else if (what < 99) {
+        w->now += sim_pick(w, 300);
         im_core_time(w->core, 1700000000000 + (int64_t)w->now, w->now, 0);
         im_core_tick(w->core);
-    } else if (pick(w, 10) == 0) {
-        restart(w);
     } else {
-        w->full = pick(w, 8) == 0;
-        w->failed = pick(w, 30) == 0;
+        act_trouble(w);
     }
+    if ((w->full || w->failed) && sim_pick(w, 20) == 0)
+        w->full = w->failed = false;
 }
 
 static unsigned seated(const struct world *w)
@@ -636,15 +470,15 @@ static void settle(struct world *w)
         bool quiet = store_idle(w);
         for (unsigned i = 0; i < 2; i++) {
             store_execute(w, &w->lanes[i]);
-            store_complete(w, &w->lanes[i]);
+            store_complete(&w->lanes[i]);
         }
         for (unsigned i = 0; i < LINKS; i++) {
             struct peer *p = &w->peers[i];
             quiet = quiet && (!p->open || (!p->closing && p->queued == 0));
             if (p->open && p->closing)
-                close_link(w, p);
+                sim_close(w, p);
             else if (p->open)
-                flush(w, p);
+                sim_flush(w, p);
         }
         w->now += 50;
         im_core_time(w->core, 1700000000000 + (int64_t)w->now, w->now, 0);
@@ -659,57 +493,82 @@ static void close_all(struct world *w)
 {
     for (unsigned i = 0; i < LINKS; i++)
         if (w->peers[i].open)
-            close_link(w, &w->peers[i]);
+            sim_close(w, &w->peers[i]);
     settle(w);
 }
 
 /* Everybody comes back on every device and reads to the end: then nothing may be missing anywhere. */
 static void check_books(struct world *w)
 {
-    if (pick(w, 2))
+    if (sim_pick(w, 2))
         settle(w);
     close_all(w);
     w->config->rate = 0;
     for (unsigned user = 0; user < USERS; user++)
         for (unsigned device = 0; device <= DEVICES; device++) {
             struct peer *p = &w->peers[0];
-            open_link(w, p);
+            sim_open(w, p);
             p->user = user;
             p->device = device;
             if (device > 0)
-                say(w, p, "{\"op\":\"hello\",\"id\":0,\"device\":\"%s\"}", devices[device]);
+                sim_say(w, p, "{\"op\":\"hello\",\"id\":0,\"device\":\"%s\"}", sim_devices[device]);
             settle(w);
-            say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", sim_names[user]);
+            sim_say(w, p, "{\"op\":\"login\",\"id\":0,\"user\":\"%s\"}", sim_names[user]);
             settle(w);
             if (!p->seated)
                 broken(w, "%s cannot come back", sim_names[user]);
             for (uint64_t pos = w->start[user][device] + 1; pos <= w->model.count; pos++)
                 if (model_must(&w->model.log[pos - 1], user) && !w->wire[user][device][pos])
-                    broken(w, "%s on '%s' never got event %" PRIu64, sim_names[user], devices[device], pos);
-            close_link(w, p);
+                    broken(w, "%s on '%s' never got event %" PRIu64, sim_names[user], sim_devices[device], pos);
+            sim_close(w, p);
             settle(w);
         }
+    check_log(w);
 }
 
-static void schedule(uint64_t seed, uint64_t totals[4])
+struct totals {
+    uint64_t events, acked, dups, refused, changes[IM_CHANGE_COUNT];
+};
+
+static void count(const struct world *w, struct totals *t)
+{
+    t->events += w->model.count;
+    t->acked += w->acked;
+    t->dups += w->dups;
+    t->refused += w->refused;
+    for (size_t i = 0; i < w->model.count; i++)
+        if (w->model.log[i].type == IM_EV_MEMBER)
+            t->changes[w->model.log[i].change]++;
+}
+
+static void configure(struct world *w)
+{
+    w->config = im_config_new();
+    w->config->queue_soft_bytes = 200 + sim_pick(w, 4000);
+    w->config->inflight = 1 + sim_pick(w, 8);
+    w->config->replay = 1 + sim_pick(w, 12);
+    w->config->rate = sim_pick(w, 3) ? 0 : 20 + sim_pick(w, 40);
+    w->config->burst = 1 + sim_pick(w, 20);
+    w->config->pending_bytes = 300 + sim_pick(w, 100000);
+    w->config->sessions_per_user = 2 + sim_pick(w, 4);
+    w->config->cursor_interval_ms = sim_pick(w, 500);
+    w->config->login_timeout_ms = 2000;
+    w->config->linger_ms = sim_pick(w, 3) * 400;
+    w->config->sweep_ms = 300 + sim_pick(w, 1000);
+    w->config->retention_count = sim_pick(w, 4) == 0 ? 1 + sim_pick(w, 20) : 0;
+    w->config->sweep_step = 1 + sim_pick(w, 10);
+    w->config->group_members = sim_pick(w, 4) ? USERS : 2 + sim_pick(w, 2);
+    w->config->groups_per_user = sim_pick(w, 8) ? GROUPS : 1;
+    w->config->edit_ms = sim_pick(w, 4) ? 0 : 200 + sim_pick(w, 1000);
+    w->config->delete_ms = sim_pick(w, 4) ? 0 : 200 + sim_pick(w, 1000);
+    w->config->group_presence_ms = 100 + sim_pick(w, 500);
+}
+
+static void schedule(uint64_t seed, struct totals *totals)
 {
     struct world *w = im_zalloc(sizeof *w);
     w->seed = w->random = seed;
-    w->config = im_config_new();
-    w->config->queue_soft_bytes = 200 + pick(w, 2000);
-    w->config->inflight = 1 + pick(w, 8);
-    w->config->replay = 1 + pick(w, 5);
-    w->config->rate = pick(w, 3) * 20;
-    w->config->burst = 1 + pick(w, 20);
-    w->config->pending_bytes = 300 + pick(w, 100000);
-    w->config->sessions_per_user = 2 + pick(w, 4);
-    w->config->cursor_interval_ms = pick(w, 500);
-    w->config->login_timeout_ms = 2000;
-    w->config->linger_ms = pick(w, 3) * 400;
-    w->config->sweep_ms = 300 + pick(w, 1000);
-    w->config->retention_count = pick(w, 4) == 0 ? 1 + pick(w, 20) : 0;
-    w->config->sweep_step = 1 + pick(w, 10);
-    w->config->group_presence_ms = 100 + pick(w, 500);
+    configure(w);
     struct im_store_options options = {.epoch_seed = {1}, .wake = wake};
     struct im_error error;
     if (im_store_memory_open(&options, &w->inner, &error) != IM_OK)
@@ -727,24 +586,37 @@ static void schedule(uint64_t seed, uint64_t totals[4])
     settle(w);
     if (!im_core_idle(w->core))
         broken(w, "not idle after draining");
-    totals[0] += w->model.count, totals[1] += w->acked, totals[2] += w->dups, totals[3] += w->refused;
+    count(w, totals);
     im_core_free(&w->core);
     w->inner->ops->close(&w->inner);
     im_config_free(&w->config);
     free(w);
 }
 
+/* A simulation in which little happens finds little. */
+static bool reaches(const struct totals *t, uint64_t seeds)
+{
+    enum { ENOUGH = 100 };
+    bool all = t->events >= seeds * 30 && t->dups >= seeds && t->refused >= seeds;
+    for (size_t i = 0; i < IM_CHANGE_COUNT; i++)
+        all = all && t->changes[i] >= seeds / 20;
+    return all || seeds < ENOUGH;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 3000;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    uint64_t totals[4] = {0};
+    struct totals t = {0};
     for (uint64_t i = 0; i < seeds; i++)
-        schedule(first + i, totals);
+        schedule(first + i, &t);
     printf("%" PRIu64 " schedules: %" PRIu64 " events, %" PRIu64 " acknowledged, %" PRIu64 " repeats, %" PRIu64
            " refusals\n",
-           seeds, totals[0], totals[1], totals[2], totals[3]);
-    if (totals[0] == 0 || totals[2] == 0 || totals[3] == 0) {
+           seeds, t.events, t.acked, t.dups, t.refused);
+    for (size_t i = 0; i < IM_CHANGE_COUNT; i++)
+        printf("%s%s %" PRIu64, i ? ", " : "", im_change_info((enum im_change)i)->name, t.changes[i]);
+    putchar('\n');
+    if (!reaches(&t, seeds)) {
         fprintf(stderr, "sim: the schedules did not reach what they are for\n");
         return 1;
     }

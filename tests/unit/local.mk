@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	tests/unit/test_groups \
 	tests/unit/test_human \
 	tests/unit/test_human_print \
+	tests/unit/test_imbench \
 	tests/unit/test_imctl \
 	tests/unit/test_json \
 	tests/unit/test_json_write \
@@ -20,6 +21,7 @@ UNIT_TESTS = \
 	tests/unit/test_mention \
 	tests/unit/test_name \
 	tests/unit/test_people \
+	tests/unit/test_rate \
 	tests/unit/test_search
 
 tests_unit_test_core_LDADD = $(IM_STORES) $(IM_UNIT)
@@ -29,6 +31,7 @@ tests_unit_test_dialects_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_json_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_admin_LDADD = $(IM_IMD) $(IM_WEB) $(IM_TRANSPORTS) $(IM_STORES) $(IM_UNIT)
 tests_unit_test_config_file_LDADD = $(IM_IMD) $(IM_UNIT)
+tests_unit_test_imbench_LDADD = $(IM_IMBENCH) $(IM_UNIT)
 tests_unit_test_imctl_LDADD = $(IM_IMCTL) $(IM_UNIT)
 tests_unit_test_log_LDADD = $(IM_IMD) $(IM_UNIT)
 EXTRA_DIST += tests/unit/person.h tests/unit/unit.h tests/unit/world.h

@@ -91,7 +91,7 @@ static const struct {
     {"groups without owner", "SELECT 1 FROM groups WHERE gone = 0 AND owners = 0"},
     {"members.key", "SELECT 1 FROM members m JOIN users u ON u.id = m.user JOIN convs c ON c.id = m.conv"
                     " WHERE m.key IS NOT iif(c.kind = 1, u.key, NULL) OR (m.role > 0) <> (c.kind = 1)"},
-    {"open spans", "SELECT 1 FROM members m JOIN convs c ON c.id = m.conv WHERE c.kind = 1 AND (m.role >= 3) <>"
+    {"open spans", "SELECT 1 FROM members m JOIN convs c ON c.id = m.conv WHERE c.kind = 1 AND (m.role >= 4) <>"
                    " (SELECT count(*) FROM spans s WHERE s.user = m.user AND s.conv = m.conv"
                    " AND to_seq = 9223372036854775807) UNION ALL SELECT 1 FROM spans s WHERE to_seq ="
                    " 9223372036854775807 AND NOT EXISTS (SELECT 1 FROM members m WHERE m.user = s.user"

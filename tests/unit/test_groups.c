@@ -144,6 +144,75 @@ static void settings_change_one_at_a_time(void **state)
     leave(&t);
 }
 
+/* ann asks for it under the cid "c"; what she hears. */
+static const char *changes(struct three *t, const char *change)
+{
+    char text[300];
+    snprintf(text, sizeof text, "{\"op\":\"group\",\"id\":9,\"conv\":\"#tea\",\"cid\":\"c\",%s}", change);
+    wire_say(&t->a, text);
+    return wire_heard(&t->a);
+}
+
+static void a_change_repeated_is_answered_again_and_told_to_nobody(void **state)
+{
+    static const char *const repeated[] = {
+        "\"do\":\"set\",\"public\":false",
+        "\"do\":\"set\",\"history\":\"all\"",
+        "\"do\":\"set\",\"public\":false,\"history\":\"all\"",
+        "\"do\":\"role\",\"user\":\"bob\",\"role\":\"admin\"",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof repeated / sizeof *repeated; i++) {
+        void *fresh = NULL;
+        struct three t;
+        world_new(&fresh);
+        enter(fresh, &t);
+        tea(&t);
+        const char *first = changes(&t, repeated[i]);
+        assert_non_null(strstr(first, "\"seq\":4"));
+        assert_null(strstr(first, "dup"));
+        hush(&t);
+        const char *again = changes(&t, repeated[i]);
+        assert_non_null(strstr(again, "\"seq\":4"));
+        assert_non_null(strstr(again, "\"dup\":true"));
+        assert_heard(&t.b, "");
+        assert_int_equal(((struct world *)fresh)->counters.n[IM_C_DUPLICATES], 1);
+        leave(&t);
+        world_free(&fresh);
+    }
+}
+
+static void another_change_under_the_same_cid_is_a_conflict(void **state)
+{
+    static const char *const others[] = {
+        "\"do\":\"set\",\"public\":true",
+        "\"do\":\"set\",\"history\":\"all\"",
+        "\"do\":\"set\",\"public\":false,\"history\":\"all\"",
+        "\"do\":\"topic\",\"text\":\"milk\"",
+        "\"do\":\"role\",\"user\":\"bob\",\"role\":\"admin\"",
+    };
+    struct three t;
+    enter(*state, &t);
+    tea(&t);
+    assert_non_null(strstr(changes(&t, "\"do\":\"set\",\"public\":false"), "\"op\":\"ok\""));
+    hush(&t);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_non_null(strstr(changes(&t, others[i]), "cid_conflict"));
+    assert_heard(&t.b, "");
+    leave(&t);
+}
+
+static void another_role_under_the_same_cid_is_a_conflict(void **state)
+{
+    struct three t;
+    enter(*state, &t);
+    tea(&t);
+    changes(&t, "\"do\":\"role\",\"user\":\"bob\",\"role\":\"admin\"");
+    assert_non_null(strstr(changes(&t, "\"do\":\"role\",\"user\":\"bob\",\"role\":\"muted\""), "cid_conflict"));
+    assert_non_null(strstr(changes(&t, "\"do\":\"role\",\"user\":\"cat\",\"role\":\"admin\""), "cid_conflict"));
+    leave(&t);
+}
+
 static void watchers_of_a_group_are_told_its_count_now_and_then(void **state)
 {
     struct world *w = *state;
@@ -194,6 +263,9 @@ int main(void)
         world_test(who_was_away_learns_it_all_in_order),
         world_test(an_invitation_reaches_the_one_it_is_for),
         world_test(settings_change_one_at_a_time),
+        cmocka_unit_test(a_change_repeated_is_answered_again_and_told_to_nobody),
+        world_test(another_change_under_the_same_cid_is_a_conflict),
+        world_test(another_role_under_the_same_cid_is_a_conflict),
         world_test(watchers_of_a_group_are_told_its_count_now_and_then),
         world_test(a_destroyed_group_is_gone_for_all),
         world_test(typing_shows_to_members_while_they_are_here),

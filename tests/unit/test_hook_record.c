@@ -84,7 +84,7 @@ static void lists_are_written_with_commas(void **state)
     assert_int_equal(im_hook_set_events(&rule, IM_STR("presence"), &error), IM_BAD_FIELD);
     assert_int_equal(im_hook_set_conversations(&rule, IM_STR("a,#B,小红"), &error), IM_OK);
     assert_int_equal(rule.conversation_count, 3);
-    assert_string_equal(rule.conversations[1].key, "#b");
+    assert_string_equal(im_name_key(&rule.conversations[1]).p, "#b");
     assert_int_equal(im_hook_set_conversations(&rule, IM_STR("a,,b"), &error), IM_BAD_ID);
     assert_int_equal(im_hook_set_conversations(&rule, (struct im_str){0}, &error), IM_OK);
     assert_int_equal(rule.conversation_count, 0);

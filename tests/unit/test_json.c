@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/dialect_json.h"
+#include "core/json_scan.h"
 #include "tests/unit/world.h"
 
 static enum im_reason decode(struct im_str text, struct im_command *cmd, struct im_error *error)
@@ -89,6 +90,47 @@ static void fields_alone_are_read_for_a_known_op(void **state)
     cmd = (struct im_command){.op = IM_OP_SEND};
     assert_int_equal(im_json_decode(IM_STR("[\"text\"]"), &cmd, &error), IM_BAD_JSON);
     im_command_clear(&cmd);
+}
+
+static void usual_requests_are_read_in_place(void **state)
+{
+    static const struct {
+        const char *text;
+        bool in_place;
+    } rows[] = {
+        {"{\"op\":\"send\",\"id\":1,\"to\":\"bob\",\"text\":\"hi\",\"cid\":\"c1\"}", true},
+        {" { \"to\" : \"小明\" , \"text\" : \"说\\u201c喵\\u201d\\n\" , \"op\" : \"send\" } ", true},
+        {"{\"op\":\"ack\",\"pos\":\"9223372036854775807\"}", true},
+        {"{\"op\":\"react\",\"conv\":\"#a\",\"seq\":7,\"emoji\":\"👍\",\"on\":false}", true},
+        {"{\"op\":\"send\",\"to\":\"bob\",\"text\":\"\\ud83d\\udc4d\"}", false},
+        {"{\"op\":\"send\",\"to\":\"bob\",\"text\":\"hi\",\"mentions\":[\"a\"]}", false},
+        {"{\"op\":\"send\",\"to\":\"bob\",\"text\":\"hi\",\"more\":1}", false},
+        {"{\"op\":\"send\",\"to\":\"bob\",\"to\":\"bob\",\"text\":\"hi\"}", false},
+        {"{\"op\":\"send\",\"to\":\"bob\",\"text\":\"\\u0000\"}", false},
+        {"{\"op\":\"send\",\"to\":\"bob\",\"text\":\"a\nb\"}", false},
+        {"{\"op\":\"send\",\"to\":\"bob\",\"text\":\"\xc0\x80\"}", false},
+        {"{\"op\":\"ack\"}", false},
+        {"{\"op\":\"ping\",\"id\":007}", false},
+        {"{\"op\":\"ping\"", false},
+        {"{\"op\":\"ping\"}}", false},
+        {"{}", false},
+        {"", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct im_command scanned = {0}, parsed = {0};
+        struct im_error error;
+        if (im_json_scan(im_str(rows[i].text), &scanned) != rows[i].in_place)
+            fail_msg("%s", rows[i].text);
+        if (rows[i].in_place) {
+            assert_int_equal(im_json_parse(im_str(rows[i].text), &parsed, &error), IM_OK);
+            assert_true(scanned.op == parsed.op && scanned.have == parsed.have && im_str_eq(scanned.id, parsed.id));
+            assert_true(im_str_eq(scanned.text, parsed.text) && im_str_eq(scanned.to, parsed.to));
+            assert_true(scanned.pos == parsed.pos && scanned.seq == parsed.seq && scanned.on == parsed.on);
+        }
+        im_command_clear(&scanned);
+        im_command_clear(&parsed);
+    }
 }
 
 static void what_is_wrong_is_said(void **state)
@@ -232,6 +274,7 @@ int main(void)
         cmocka_unit_test(fields_are_read_by_their_types),
         cmocka_unit_test(names_in_json_are_those_of_the_table),
         cmocka_unit_test(fields_alone_are_read_for_a_known_op),
+        cmocka_unit_test(usual_requests_are_read_in_place),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(the_id_comes_back_with_an_error),
         cmocka_unit_test(depth_and_number_of_values_are_bounded),

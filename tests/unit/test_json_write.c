@@ -350,7 +350,7 @@ static void hello_tells_how_to_log_in_and_the_limits(void **state)
         {IM_AUTH_PASSWORD, IM_REGISTRATION_INVITE,
          "{\"op\":\"ok\",\"v\":1,\"epoch\":\"ab\",\"auth\":[\"password\",\"token\"],\"register\":\"invite\","},
         {IM_AUTH_TOKEN, IM_REGISTRATION_ON,
-         "{\"op\":\"ok\",\"v\":1,\"epoch\":\"ab\",\"auth\":[\"token\"],\"register\":\"on\","},
+         "{\"op\":\"ok\",\"v\":1,\"epoch\":\"ab\",\"auth\":[\"token\"],\"register\":\"off\","},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         config->auth_mode = rows[i].mode;

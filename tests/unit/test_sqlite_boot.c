@@ -447,6 +447,28 @@ static void what_is_old_is_like_what_is_new(void **state)
     assert_int_equal(file_ask(b->path, "SELECT count(*) FROM events WHERE conv = 1"), 4);
 }
 
+static void roles_of_version_2_stay_what_they_were(void **state)
+{
+    struct box *b = *state;
+    box_open(b);
+    do_act(b, ACT(IM_EV_MEMBER, "ann", "#g", .change = IM_CHANGE_CREATE, .settings = IM_GROUP_PUBLIC));
+    do_act(b, ACT(IM_EV_MEMBER, "bob", "#g", .change = IM_CHANGE_JOIN));
+    do_act(b, ACT(IM_EV_MEMBER, "ann", "#g", .change = IM_CHANGE_INVITE, .user = "cat"));
+    do_act(b, ACT(IM_EV_MEMBER, "ann", "#g", .change = IM_CHANGE_BAN, .user = "dan"));
+    for (int i = 0; i < 70; i++)
+        say(b, "bob", "#g", "un café");
+    box_close(b);
+    file_run(b->path, "UPDATE members SET role = role - 1 WHERE role >= 3;"
+                      "UPDATE events SET role = role - 1 WHERE role >= 3; UPDATE filters SET bits = zeroblob(8);"
+                      "DROP INDEX events_deleted; DROP INDEX hides_user; PRAGMA user_version = 2");
+    box_open(b);
+    assert_string_equal(members(b, "ann", "#g"), "ann owner; bob member; cat invited; dan banned");
+    assert_non_null(strstr(since(b, "ann", 0), "ann create=owner"));
+    assert_non_null(strstr(found(b, "bob", "#g", "cafe"), "#g/"));
+    box_close(b);
+    file_check(b->path);
+}
+
 static void devices_of_version_1_were_here_when_it_was_migrated(void **state)
 {
     struct box *b = *state;
@@ -546,6 +568,7 @@ int main(void)
         T(old_and_new_databases_have_the_same_schema),
         T(version_1_is_migrated_with_all_that_is_in_it),
         T(what_is_old_is_like_what_is_new),
+        T(roles_of_version_2_stay_what_they_were),
         T(devices_of_version_1_were_here_when_it_was_migrated),
         T(migration_that_fails_leaves_version_1),
         T(what_was_erased_is_nowhere_in_the_file),

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -249,6 +250,36 @@ static void megabytes_arrive_whole(void **state)
     UNTIL(&w->stage, w->got.len == len && w->peer->in.len == len - 100);
     assert_memory_equal(w->got.p, data, len);
     assert_memory_equal(w->peer->in.p, data + 100, len - 100);
+    assert_int_equal(atomic_load(&shared->refs), 1);
+    im_bytes_drop(&shared);
+    free(data);
+}
+
+/* Pieces of all sizes and kinds, from a reader that sleeps first: they wait in many blocks. */
+static void pieces_of_all_kinds_arrive_in_order(void **state)
+{
+    static const size_t sizes[] = {1, 4000, 7, 1023, 1024, 2, 30000, 2015, 2016, 2017, 300};
+    struct world *w = *state;
+    size_t len = 2 << 20, at = 0, n;
+    char *data = pattern(len);
+    struct im_bytes *shared = im_bytes_new(data, len);
+    until_ready(w);
+    w->peer->deaf = true;
+    for (size_t i = 0; at < len; i++, at += n) {
+        n = sizes[i % 11] < len - at ? sizes[i % 11] : len - at;
+        if (i % 3 == 0)
+            im_stream_write_static(w->stream, data + at, n);
+        else
+            im_stream_write(w->stream, data + at, n);
+    }
+    im_stream_write_bytes(w->stream, shared, 0);
+    assert_int_equal(im_stream_queued(w->stream), 2 * len);
+    settle(w);
+    w->peer->deaf = false;
+    UNTIL(&w->stage, w->peer->in.len == 2 * len);
+    assert_memory_equal(w->peer->in.p, data, len);
+    assert_memory_equal(w->peer->in.p + len, data, len);
+    assert_int_equal(im_stream_queued(w->stream), 0);
     assert_int_equal(atomic_load(&shared->refs), 1);
     im_bytes_drop(&shared);
     free(data);
@@ -673,6 +704,213 @@ static void a_new_receiver_gets_the_rest(void **state)
     assert_memory_equal(w->got.p, "defgh", 5);
 }
 
+/* The receiver may still look at what it was given, though it came from what was put by. */
+static size_t finish_amid(void *ctx, const uint8_t *p, size_t n)
+{
+    struct world *w = ctx;
+    if (w->got.len >= 4)
+        im_stream_finish(w->stream, IM_KICKED, 0);
+    else
+        im_stream_hold(w->stream, true);
+    buffer_put(&w->got, p, 4);
+    return n < 4 ? n : 4;
+}
+
+static void bytes_stay_while_the_stream_finishes(void **state)
+{
+    static const struct im_stream_ops finisher = {finish_amid, NULL, NULL, see_ended};
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_attach(w->stream, &finisher, w);
+    peer_say(w->peer, "0123456789");
+    UNTIL(&w->stage, w->got.len == 4);
+    im_stream_hold(w->stream, false);
+    UNTIL(&w->stage, w->ended);
+    assert_memory_equal(w->got.p, "01234567", 8);
+    assert_int_equal(w->got.len, 8);
+    assert_int_equal(w->counters.n[IM_C_BYTES_IN], 10);
+}
+
+/* Plain streams: each turn reads a bounded piece, and writes at most once. */
+
+static void turn_once(struct world *w)
+{
+    event_base_loop(w->stage.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+/* Another stream in place of the first: over a socket that keeps the bounds of what was sent at once. */
+static int packets(struct world *w)
+{
+    int fds[2];
+    until_ready(w);
+    im_stream_abort(w->stream, IM_BYE);
+    UNTIL(&w->stage, w->released);
+    w->ready = w->ended = w->released = 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+    open_streams(w, fds);
+    w->peer->deaf = true;
+    until_ready(w);
+    return fds[0];
+}
+
+static size_t answer_in_pieces(void *ctx, const uint8_t *p, size_t n)
+{
+    static const char large[3000];
+    struct world *w = ctx;
+    struct im_bytes *b = im_bytes_new(large, sizeof large);
+    (void)p;
+    im_stream_write(w->stream, "a", 1);
+    im_stream_write_bytes(w->stream, b, 0);
+    im_stream_write(w->stream, "bc", 2);
+    im_stream_write_static(w->stream, large, 1000);
+    im_bytes_drop(&b);
+    return n;
+}
+
+static void what_a_turn_gathers_leaves_in_one_piece(void **state)
+{
+    static const struct im_stream_ops answerer = {answer_in_pieces, NULL, NULL, see_ended};
+    struct world *w = *state;
+    char answer[5000];
+    int fd = packets(w);
+    im_stream_attach(w->stream, &answerer, w);
+    peer_say(w->peer, "?");
+    UNTIL(&w->stage, im_stream_sent(w->stream) > 0);
+    assert_int_equal(recv(fd, answer, sizeof answer, 0), 1 + 3000 + 2 + 1000);
+    assert_int_equal(im_stream_queued(w->stream), 0);
+    assert_int_equal(recv(fd, answer, sizeof answer, 0), -1);
+}
+
+static void what_a_turn_brings_is_answered_in_that_turn(void **state)
+{
+    static const struct im_stream_ops answerer = {answer_in_pieces, NULL, NULL, see_ended};
+    struct world *w = *state;
+    int fd = packets(w);
+    im_stream_attach(w->stream, &answerer, w);
+    turn_once(w);
+    assert_int_equal(send(fd, "?", 1, MSG_NOSIGNAL), 1);
+    turn_once(w);
+    assert_int_equal(im_stream_sent(w->stream), 1 + 3000 + 2 + 1000);
+}
+
+static void a_flood_is_read_in_bounded_pieces(void **state)
+{
+    struct world *w = *state;
+    size_t len = 1 << 20, before;
+    char *data = pattern(len);
+    until_ready(w);
+    im_stream_hold(w->stream, true);
+    buffer_put(&w->peer->out, data, len);
+    UNTIL(&w->stage, w->peer->blocked > 5);
+    im_stream_hold(w->stream, false);
+    do {
+        before = w->got.len;
+        turn_once(w);
+        assert_true(w->got.len - before <= IM_LOOP_BUFFER);
+    } while (w->got.len > before || before == 0);
+    assert_true(before > IM_LOOP_BUFFER);
+    UNTIL(&w->stage, w->got.len == len);
+    free(data);
+}
+
+static void a_broken_pipe_raises_no_signal(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_hold(w->stream, true); /* so that writing meets it first */
+    peer_free(&w->stage, &w->peer);
+    signal(SIGPIPE, SIG_DFL);
+    for (int i = 0; i < 1000 && !w->ended; i++) {
+        im_stream_write(w->stream, "x", 1);
+        turn_once(w);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(w->ended, 1);
+    assert_int_equal(w->reason, IM_GONE);
+}
+
+static void a_reset_ends_a_held_stream_that_has_output_waiting(void **state)
+{
+    struct world *w = *state;
+    struct linger reset = {.l_onoff = 1};
+    char *data = pattern(4 << 20);
+    until_ready(w);
+    w->peer->deaf = true;
+    im_stream_hold(w->stream, true);
+    im_stream_write(w->stream, data, 4 << 20);
+    settle(w);
+    assert_true(im_stream_queued(w->stream) > 0);
+    setsockopt(w->peer->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    peer_free(&w->stage, &w->peer);
+    UNTIL(&w->stage, w->ended);
+    assert_int_equal(w->reason, IM_GONE);
+    free(data);
+}
+
+static void write_packet(struct world *w)
+{
+    static const char packet[1000];
+    im_stream_write(w->stream, packet, sizeof packet);
+    turn_once(w);
+}
+
+/* The timer of the first wait still runs when the second begins, and nothing leaves after that. */
+static void each_wait_may_take_the_whole_stall_time(void **state)
+{
+    struct world *w = *state;
+    char packet[1000];
+    unsigned fit = 0;
+    int fd = packets(w);
+    w->config->stall_ms = 1000;
+    for (write_packet(w); im_stream_queued(w->stream) == 0; write_packet(w))
+        fit++;
+    uint64_t start = now_ms();
+    for (unsigned i = 0; i < fit; i++)
+        assert_int_equal(recv(fd, packet, sizeof packet, 0), sizeof packet);
+    UNTIL(&w->stage, im_stream_queued(w->stream) == 0);
+    for (unsigned i = 1; i < fit; i++)
+        write_packet(w);
+    assert_int_equal(im_stream_queued(w->stream), 0);
+    UNTIL(&w->stage, now_ms() - start > 700);
+    start = now_ms();
+    write_packet(w);
+    assert_int_equal(im_stream_queued(w->stream), sizeof packet);
+    UNTIL(&w->stage, w->ended);
+    assert_true(now_ms() - start >= 1000);
+    assert_int_equal(w->reason, IM_TOO_SLOW);
+}
+
+static void nothing(struct im_later *later)
+{
+    (void)later;
+}
+
+static size_t write_and_abort(void *ctx, const uint8_t *p, size_t n)
+{
+    struct world *w = ctx;
+    (void)p;
+    im_stream_write(w->stream, "x", 1);
+    im_stream_abort(w->stream, IM_KICKED);
+    return n;
+}
+
+/* Work for this turn waits already when the stream's end joins it: it comes before the write that is due. */
+static void an_abort_in_the_turn_of_a_write_outlives_it(void **state)
+{
+    static const struct im_stream_ops aborter = {write_and_abort, NULL, NULL, see_ended};
+    struct world *w = *state;
+    struct im_later other = {0};
+    int fd = packets(w);
+    im_stream_attach(w->stream, &aborter, w);
+    turn_once(w);
+    assert_int_equal(send(fd, "?", 1, MSG_NOSIGNAL), 1);
+    im_later_add(im_loop_of(&w->env), &other, nothing);
+    turn_once(w);
+    assert_false(other.queued);
+    UNTIL(&w->stage, w->released);
+    assert_int_equal(w->reason, IM_KICKED);
+}
+
 static void an_end_nobody_asks_about_ends_the_stream(void **state)
 {
     static const struct im_stream_ops plain = {take_bytes, NULL, NULL, see_ended};
@@ -838,6 +1076,36 @@ static void later_work_runs_once_a_turn(void **state)
     free(a);
 }
 
+static void soon(struct im_later *later)
+{
+    struct alarm *a = (struct alarm *)(void *)((char *)later - offsetof(struct alarm, later));
+    if (++a->count < 3)
+        im_soon_add(a->loop, later, soon);
+}
+
+static void add_soon(struct im_later *later)
+{
+    struct alarm *a = (struct alarm *)(void *)((char *)later - offsetof(struct alarm, later));
+    im_soon_add(a->loop, later, soon);
+    im_soon_add(a->loop, later, soon);
+}
+
+static void soon_work_runs_in_the_same_turn_but_once(void **state)
+{
+    struct world *w = *state;
+    struct alarm *a = im_zalloc(sizeof *a);
+    until_ready(w);
+    a->loop = im_loop_of(&w->env);
+    im_later_add(a->loop, &a->later, add_soon);
+    for (unsigned turns = 1; turns <= 3; turns++) {
+        turn_once(w);
+        assert_int_equal(a->count, turns);
+    }
+    settle(w);
+    assert_int_equal(a->count, 3);
+    free(a);
+}
+
 #define PLAIN(function) cmocka_unit_test_setup_teardown(function, set_up_plain, tear_down)
 #define TLS(function)                                                                                                  \
     {                                                                                                                  \
@@ -850,6 +1118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(bytes_pass_both_ways),
         BOTH(megabytes_arrive_whole),
+        BOTH(pieces_of_all_kinds_arrive_in_order),
         BOTH(queued_references_are_dropped_at_the_end),
         BOTH(input_comes_byte_by_byte),
         BOTH(a_held_stream_keeps_what_is_not_taken),
@@ -875,6 +1144,7 @@ int main(void)
         BOTH(a_deadline_is_not_moved_by_traffic),
         BOTH(a_deadline_can_be_replaced_and_cleared),
         BOTH(a_new_receiver_gets_the_rest),
+        BOTH(bytes_stay_while_the_stream_finishes),
         BOTH(an_end_nobody_asks_about_ends_the_stream),
         BOTH(ending_before_it_is_ready_counts_and_vanishes),
         TLS(the_handshake_has_a_deadline),
@@ -882,8 +1152,16 @@ int main(void)
         TLS(old_tls_is_refused),
         TLS(renegotiation_is_refused),
         PLAIN(credentials_are_known_for_unix_peers_only),
+        PLAIN(what_a_turn_gathers_leaves_in_one_piece),
+        PLAIN(what_a_turn_brings_is_answered_in_that_turn),
+        PLAIN(a_flood_is_read_in_bounded_pieces),
+        PLAIN(a_broken_pipe_raises_no_signal),
+        PLAIN(a_reset_ends_a_held_stream_that_has_output_waiting),
+        PLAIN(each_wait_may_take_the_whole_stall_time),
+        PLAIN(an_abort_in_the_turn_of_a_write_outlives_it),
         PLAIN(timers_fire_in_time_or_not_at_all),
         PLAIN(later_work_runs_once_a_turn),
+        PLAIN(soon_work_runs_in_the_same_turn_but_once),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static void export_read(struct imd_job *job)
         im_json_set_number(result, "next", since->upto);
     if (!any && since->after == 0) {
         json_decref(result);
-        imd_job_fail(job, IM_NOT_FOUND, "there is nothing of %s", job->name.text);
+        imd_job_fail(job, IM_NOT_FOUND, "there is nothing of %s", job->name.bytes);
         return;
     }
     imd_job_end(job, result);
@@ -289,8 +289,8 @@ static void purge_found(struct imd_job *job)
     free(d->rows);
     if (json_array_size(names) == 0) {
         json_decref(names);
-        imd_job_fail(job, IM_NOT_FOUND, "%s has no such device; see: imctl user show %s", job->name.text,
-                     job->name.text);
+        imd_job_fail(job, IM_NOT_FOUND, "%s has no such device; see: imctl user show %s", job->name.bytes,
+                     job->name.bytes);
         return;
     }
     job->result = json_object();

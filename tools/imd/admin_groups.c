@@ -117,7 +117,7 @@ static void owner_found(struct imd_job *job)
         found = m->rows[i].role == IM_ROLE_OWNER && im_name_parse(m->rows[i].name, &job->other, NULL) == IM_OK;
     free(m->rows);
     if (!found) {
-        imd_job_fail(job, IM_SYSTEM, "%s has no owner among its first %d members", job->name.text, LIST_MAX);
+        imd_job_fail(job, IM_SYSTEM, "%s has no owner among its first %d members", im_name_text(&job->name).p, LIST_MAX);
         return;
     }
     struct im_msg msg = {.kind = IM_CONV_GROUP,

@@ -55,7 +55,7 @@ static void looked_up(struct im_store_op *op)
     if (op->status != IM_OK)
         im_rpc_fail(l->call, op->status, "%s", im_reason_info(op->status)->text[IM_EN]);
     else if ((found && (account.disabled || account.deleted)) || (!found && !open))
-        im_rpc_fail(l->call, IM_NO_SUCH_USER, "%s has no account", l->user.text);
+        im_rpc_fail(l->call, IM_NO_SUCH_USER, "%s has no account", im_name_text(&l->user).p);
     else
         l->next(l->call, &l->user);
     free(l->op.rows);

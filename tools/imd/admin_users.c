@@ -48,7 +48,7 @@ static bool read_account(struct imd_job *job)
         im_out_put(&job->before, row->value.p, row->value.len);
     free(row);
     if (!found)
-        imd_job_fail(job, IM_NO_SUCH_USER, "%s has no account", job->name.text);
+        imd_job_fail(job, IM_NO_SUCH_USER, "%s has no account", im_name_text(&job->name).p);
     return found;
 }
 
@@ -69,7 +69,7 @@ static void add_found(struct imd_job *job)
     free(row);
     if (taken) {
         imd_job_fail(job, IM_USER_EXISTS, deleted ? "%s was deleted; an id is not given twice" : "%s has an account",
-                     job->name.text);
+                     im_name_text(&job->name).p);
         return;
     }
     job->account.created_ms = imd_job_now_ms();

@@ -444,7 +444,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 
 static enum im_reason make_loop(struct imd *imd, struct im_error *error)
 {
-    imd->base = event_base_new();
+    imd->base = im_loop_base_new();
     imd->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (!imd->base || imd->wake_fd < 0)
         return im_fail(error, IM_SYSTEM, "no event loop: %s", strerror(errno));

@@ -133,7 +133,7 @@ class NcLink:
         self.process.wait()
 
 
-class _Loop:
+class Loop:
     """The one asyncio loop that python-websockets runs on, in a thread of its own."""
 
     loop = None
@@ -159,7 +159,7 @@ class WsLink:
         options.setdefault("max_size", None)
         options.setdefault("close_timeout", 0.3)  # the library waits it out when the server was killed
         subprotocols = [protocol] if protocol else None
-        self.ws = _Loop.run(self._open(url, subprotocols=subprotocols, ssl=context, open_timeout=PATIENCE, **options))
+        self.ws = Loop.run(self._open(url, subprotocols=subprotocols, ssl=context, open_timeout=PATIENCE, **options))
         if protocol:
             assert self.ws.subprotocol == protocol
 
@@ -169,7 +169,7 @@ class WsLink:
 
     def send(self, text):
         try:
-            _Loop.run(self.ws.send(text), 3 * PATIENCE)
+            Loop.run(self.ws.send(text), 3 * PATIENCE)
         except websockets.ConnectionClosed as error:
             raise self._closed(error) from None
 
@@ -178,7 +178,7 @@ class WsLink:
 
     def recv(self, timeout=PATIENCE):
         try:
-            return _Loop.run(self._recv(timeout))
+            return Loop.run(self._recv(timeout))
         except (TimeoutError, asyncio.TimeoutError):
             raise Silence("no WebSocket message came") from None
         except websockets.ConnectionClosed as error:
@@ -191,10 +191,10 @@ class WsLink:
     wait_closed = LineLink.wait_closed
 
     def close(self, code=1000):
-        _Loop.run(self.ws.close(code), 3 * PATIENCE)
+        Loop.run(self.ws.close(code), 3 * PATIENCE)
 
     def reset(self):
-        _Loop.loop.call_soon_threadsafe(self.ws.transport.abort)
+        Loop.loop.call_soon_threadsafe(self.ws.transport.abort)
 
 
 class RawWsLink:

@@ -1,0 +1,104 @@
+"""The servers that are measured, each on free ports of loopback, and imbench beside them."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+
+from imdtest.certs import make_certificate  # noqa: E402
+from imdtest.daemon import find_program, free_ports  # noqa: E402
+from imdtest.wait import until  # noqa: E402
+
+BUILD = os.environ.get("top_builddir", ".")
+# Of each run: which part of the time the server could have run but had no core, for others had them.
+WAITED = []
+CORES = sorted(os.sched_getaffinity(0))
+
+
+def on_core(core):
+    """For Popen: the server gets the first core for itself and imbench the last, where there are two."""
+    return None if core is None or len(CORES) < 2 else lambda: os.sched_setaffinity(0, {core})
+
+
+def reachable(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Server:
+    def __init__(self, process, urls):
+        self.process, self.pid, self.urls = process, process.pid, urls
+
+    def imbench(self, *arguments, over="ws", quiet=True):
+        """One run; what it found out. SystemExit when a message was not as it should be."""
+        command = [find_program("imbench", "IMBENCH"), "--json", "--pid", str(self.pid), *map(str, arguments), self.urls[over]]
+        done = subprocess.run(command + ["--quiet"] * quiet, stdout=subprocess.PIPE, text=True, check=False,
+                              preexec_fn=on_core(CORES[-1]))
+        if done.returncode != 0:
+            raise SystemExit(f"bench: {' '.join(command)}: exit {done.returncode}\n{done.stdout}")
+        result = json.loads(done.stdout)
+        WAITED.append(result["server"]["waited"])
+        if result["imbench"]["bottleneck"]:
+            print("bench: imbench was the bottleneck:", " ".join(command), file=sys.stderr)
+        return result
+
+
+@contextlib.contextmanager
+def ended(process):
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def floor():
+    with ended(subprocess.Popen([os.path.join(BUILD, "tests/bench/floor")], stdout=subprocess.PIPE, text=True,
+                                preexec_fn=on_core(CORES[0]))) as process, process.stdout:
+        yield Server(process, {"ws": f"ws://127.0.0.1:{int(process.stdout.readline())}"})
+
+
+@contextlib.contextmanager
+def imd(store="memory", core=CORES[0], wrapper=()):
+    """A new one, with nothing in it; wrapper: what to run it in. Its store is on the disk that we build on; a socket's path
+    must be short."""
+    with tempfile.TemporaryDirectory(prefix="imd-bench-", dir=BUILD) as folder, \
+         tempfile.TemporaryDirectory(prefix="imd-", dir="/tmp") as sockets:
+        make_certificate(folder)
+        ports = dict(zip(("WS", "WSS", "LINE", "TLS"), free_ports(4)))
+        with open(os.path.join(HERE, "imd.yaml"), encoding="utf-8") as f:
+            config = f.read()
+        for key, value in {"DIR": os.path.abspath(folder), "SOCKETS": sockets, "STORE": store, **ports}.items():
+            config = config.replace(f"@{key}@", str(value))
+        path = os.path.join(folder, "imd.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(config)
+        with open(os.path.join(folder, "log"), "w+", encoding="utf-8") as log, \
+             ended(subprocess.Popen([*wrapper, find_program("imd", "IMD"), "-c", path], stderr=log, stdout=log,
+                                    preexec_fn=on_core(core))) as process:
+            try:
+                until(lambda: process.poll() is not None or reachable(ports["WS"]), "imd to be ready", 60)
+                assert process.poll() is None
+            except AssertionError:
+                log.seek(0)
+                raise SystemExit("bench: imd does not start:\n" + log.read()) from None
+            yield Server(process, {"ws": f"ws://127.0.0.1:{ports['WS']}", "wss": f"wss://127.0.0.1:{ports['WSS']}",
+                                   "tcp": f"tcp://127.0.0.1:{ports['LINE']}", "tls": f"tls://127.0.0.1:{ports['TLS']}",
+                                   "unix": f"unix:{sockets}/imd.sock"})
+
+
+def durable_floor(seconds, batch, size):
+    with tempfile.TemporaryDirectory(prefix="imd-bench-", dir=BUILD) as folder:
+        done = subprocess.run([os.path.join(BUILD, "tests/bench/durable_floor"), os.path.join(folder, "floor.db"),
+                               str(seconds), str(batch), str(size)], stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)

@@ -1,0 +1,132 @@
+#include "transports/stream_queue.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "core/mem.h"
+
+enum {
+    ROOM_BYTES = 1024, /* of a usual block: what most turns have for one reader */
+    SPARE_MAX = 256,
+    PIECES_MAX = 64,
+};
+
+struct im_block {
+    struct im_block *next;
+    const uint8_t *p; /* what is left of it */
+    size_t len, room; /* room: behind it, in data */
+    struct im_bytes *owner;
+    bool usual; /* can be used again */
+    uint8_t data[];
+};
+
+static struct im_block *add(struct im_queue *q, struct im_block *b)
+{
+    if (q->last)
+        q->last->next = b;
+    else
+        q->first = b;
+    return q->last = b;
+}
+
+static struct im_block *new_block(struct im_queue_pool *pool, size_t len)
+{
+    size_t room = len > ROOM_BYTES ? len : ROOM_BYTES;
+    struct im_block *b = pool->spare;
+    if (room == ROOM_BYTES && b) {
+        pool->spare = b->next;
+        pool->count--;
+    } else {
+        b = im_alloc(sizeof *b + room);
+    }
+    *b = (struct im_block){.p = b->data, .room = room, .usual = room == ROOM_BYTES};
+    return b;
+}
+
+static void drop_block(struct im_queue_pool *pool, struct im_block *b)
+{
+    im_bytes_drop(&b->owner);
+    if (!b->usual || pool->count == SPARE_MAX) {
+        free(b);
+        return;
+    }
+    b->next = pool->spare;
+    pool->spare = b;
+    pool->count++;
+}
+
+void im_queue_pool_clear(struct im_queue_pool *pool)
+{
+    for (struct im_block *b = pool->spare, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    *pool = (struct im_queue_pool){0};
+}
+
+void im_queue_copy(struct im_queue *q, struct im_queue_pool *pool, const uint8_t *p, size_t len)
+{
+    struct im_block *b = q->last;
+    if (!b || b->room < len)
+        b = add(q, new_block(pool, len));
+    memcpy(b->data + (b->p - b->data) + b->len, p, len);
+    b->len += len;
+    b->room -= len;
+}
+
+void im_queue_refer(struct im_queue *q, const uint8_t *p, size_t len, struct im_bytes *owner)
+{
+    struct im_block *b = im_alloc(sizeof *b);
+    *b = (struct im_block){.p = p, .len = len, .owner = owner ? im_bytes_hold(owner) : NULL};
+    add(q, b);
+}
+
+static void drop_first(struct im_queue *q, struct im_queue_pool *pool)
+{
+    struct im_block *b = q->first;
+    q->first = b->next;
+    if (!q->first)
+        q->last = NULL;
+    drop_block(pool, b);
+}
+
+static void drain(struct im_queue *q, struct im_queue_pool *pool, size_t n)
+{
+    while (n > 0) {
+        struct im_block *b = q->first;
+        if (n < b->len) {
+            b->p += n;
+            b->len -= n;
+            return;
+        }
+        n -= b->len;
+        drop_first(q, pool);
+    }
+}
+
+static ssize_t send_pieces(const struct im_queue *q, int fd)
+{
+    struct iovec pieces[PIECES_MAX];
+    struct msghdr message = {.msg_iov = pieces};
+    for (const struct im_block *b = q->first; b && message.msg_iovlen < PIECES_MAX; b = b->next)
+        pieces[message.msg_iovlen++] = (struct iovec){(void *)b->p, b->len};
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+ssize_t im_queue_send(struct im_queue *q, struct im_queue_pool *pool, int fd)
+{
+    assert(q->first);
+    ssize_t n = q->first->next ? send_pieces(q, fd) : send(fd, q->first->p, q->first->len, MSG_NOSIGNAL);
+    if (n > 0)
+        drain(q, pool, (size_t)n);
+    return n;
+}
+
+void im_queue_clear(struct im_queue *q, struct im_queue_pool *pool)
+{
+    while (q->first)
+        drop_first(q, pool);
+}
