@@ -117,7 +117,12 @@ static void owner_found(struct imd_job *job)
         found = m->rows[i].role == IM_ROLE_OWNER && im_name_parse(m->rows[i].name, &job->other, NULL) == IM_OK;
     free(m->rows);
     if (!found) {
-        imd_job_fail(job, IM_SYSTEM, "%s has no owner among its first %d members", im_name_text(&job->name).p, LIST_MAX);
+        imd_job_fail(job, IM_SYSTEM, "%s has no owner among its first %d members", im_name_text(&job->name).p,
+                     LIST_MAX);
+        return;
+    }
+    if (imd_is_dry(job->call)) {
+        group_deleted(job);
         return;
     }
     struct im_msg msg = {.kind = IM_CONV_GROUP,
@@ -260,10 +265,11 @@ const struct im_rpc_command imd_group_commands[] = {
     {
         .name = "group.delete",
         .access = IM_RPC_WRITE,
-        .args = {GROUP_ARG},
+        .args = {GROUP_ARG, IMD_DRY_ARG},
         .help = "Delete a group. Its members learn it as if an owner had done it, and keep their history.",
         .example = "group delete '#tea'",
         .show = "fields",
+        .asks = "Delete this group?",
         .run = group_delete,
     },
     {

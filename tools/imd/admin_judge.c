@@ -134,9 +134,10 @@ struct visit {
     size_t listener;
 };
 
-static void say(struct imd_job *job, enum verdict verdict, const char *what, const char *advice, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-static void say(struct imd_job *job, enum verdict verdict, const char *what, const char *advice, const char *format, ...)
+static void say(struct imd_job *job, enum verdict verdict, const char *what, const char *advice, const char *format,
+                ...) __attribute__((format(printf, 5, 6)));
+static void say(struct imd_job *job, enum verdict verdict, const char *what, const char *advice, const char *format,
+                ...)
 {
     static const char *const names[] = {"OK", "WARN", "FAIL"};
     char found[300];
@@ -176,10 +177,14 @@ static void look_at_configuration(struct imd_job *job)
 static void look_at_permissions(struct imd_job *job)
 {
     struct stat st;
-    say(job, geteuid() == 0 ? WARN : FINE, "user", "give imd a user of its own", "runs as user %u", (unsigned)geteuid());
+    say(job, geteuid() == 0 ? WARN : FINE, "user", "give imd a user of its own", "runs as user %u",
+        (unsigned)geteuid());
     if (stat(".", &st) == 0)
-        say(job, st.st_mode & 022 ? FAIL : st.st_mode & 005 ? WARN : FINE, "data_dir",
-            "chmod 0700: nobody else should look in, or write", "mode %04o", (unsigned)st.st_mode & 07777);
+        say(job,
+            st.st_mode & 022   ? FAIL
+            : st.st_mode & 005 ? WARN
+                               : FINE,
+            "data_dir", "chmod 0700: nobody else should look in, or write", "mode %04o", (unsigned)st.st_mode & 07777);
     if (job->imd->config->store_kind == IM_STORE_SQLITE && stat(job->imd->config->store_path, &st) == 0)
         say(job, st.st_mode & 077 ? WARN : FINE, "store file", "chmod 0600: it has everybody's messages", "mode %04o",
             (unsigned)st.st_mode & 07777);
@@ -205,8 +210,9 @@ static void look_at_limits(struct imd_job *job)
     for (size_t i = 0; i < config->listen_count; i++)
         backlog = config->listen[i].backlog > backlog ? config->listen[i].backlog : backlog;
     uint64_t most = kernel_number("/proc/sys/net/core/somaxconn");
-    say(job, most && most < backlog ? WARN : FINE, "kernel", "raise net.core.somaxconn: a rush of clients is turned away",
-        "somaxconn %" PRIu64 ", backlog %" PRIu64, most, backlog);
+    say(job, most && most < backlog ? WARN : FINE, "kernel",
+        "raise net.core.somaxconn: a rush of clients is turned away", "somaxconn %" PRIu64 ", backlog %" PRIu64, most,
+        backlog);
 }
 
 static void look_at_disk_and_clock(struct imd_job *job)
@@ -233,9 +239,9 @@ static void visited(void *arg, const char *problem)
 {
     struct visit *v = arg;
     const struct imd_listener *l = &v->job->imd->listeners[v->listener];
-    say(v->job, problem ? FAIL : FINE, "listener", "see the log; is its address reachable from this machine, or banned?",
-        "%s %s: %s", l->transport->name, l->listener ? im_listener_address(l->listener) : "closed",
-        problem ? problem : "answers");
+    say(v->job, problem ? FAIL : FINE, "listener",
+        "see the log; is its address reachable from this machine, or banned?", "%s %s: %s", l->transport->name,
+        l->listener ? im_listener_address(l->listener) : "closed", problem ? problem : "answers");
     v->listener++;
     visit_next(v);
 }
@@ -253,7 +259,9 @@ static void store_looked_at(struct imd_job *job)
 {
     const struct im_store_care *care = &job->op.care;
     say(job, job->status == IM_OK ? FINE : FAIL, "store", "stop, and imd --restore the last backup", "%s",
-        job->status == IM_OK ? "sound" : *care->problem ? care->problem : im_reason_name(job->status));
+        job->status == IM_OK ? "sound"
+        : *care->problem     ? care->problem
+                             : im_reason_name(job->status));
     struct visit *v = im_zalloc(sizeof *v);
     v->job = job;
     job->own = v;
@@ -278,8 +286,9 @@ const struct im_rpc_command imd_judge_commands[] = {
     {
         .name = "doctor",
         .access = IM_RPC_WRITE, /* it works: it reads all of the store, and comes in at every door */
-        .help = "Look at everything that could be wrong: configuration, permissions, limits, disk, clock, certificates, "
-                "the store, and whether each listener answers. Exit status 1 when something is.",
+        .help =
+            "Look at everything that could be wrong: configuration, permissions, limits, disk, clock, certificates, "
+            "the store, and whether each listener answers. Exit status 1 when something is.",
         .example = "doctor",
         .show = "table checks state what found advice",
         .patient = true,

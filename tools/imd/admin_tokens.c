@@ -36,7 +36,8 @@ static void token_owner(struct imd_job *job)
     uint64_t ms;
     free(row);
     if (!found) {
-        imd_job_fail(job, IM_NO_SUCH_USER, "%s has no account; see: imctl help user add bot", im_name_text(&job->name).p);
+        imd_job_fail(job, IM_NO_SUCH_USER, "%s has no account; see: imctl help user add bot",
+                     im_name_text(&job->name).p);
         return;
     }
     if (!imd_job_period(job, "expires", 0, &ms))

@@ -129,12 +129,10 @@ static void dial(struct probe *p, const char *address, bool tls)
     }
     bool four = sa.ss_family == AF_INET;
     inet_ntop(sa.ss_family, four ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr, host, sizeof host);
-    p->dial = im_dial_start(imd_hooks_dialer(p->imd->hooks),
-                            &(struct im_dial_options){.host = host,
-                                                      .port = ntohs(four ? v4->sin_port : v6->sin6_port),
-                                                      .tls = tls,
-                                                      .done = dialled,
-                                                      .arg = p});
+    p->dial = im_dial_start(
+        imd_hooks_dialer(p->imd->hooks),
+        &(struct im_dial_options){
+            .host = host, .port = ntohs(four ? v4->sin_port : v6->sin6_port), .tls = tls, .done = dialled, .arg = p});
 }
 
 static void on_ready(void *arg, struct im_stream *stream)
@@ -161,8 +159,8 @@ static void connect_unix(struct probe *p, const char *path)
         end(p);
         return;
     }
-    p->stream = im_stream_open(
-        &(struct im_stream_open){.env = env_of(p), .fd = fd, .peer = "probe", .ready = on_ready, .failed = on_failed, .ready_arg = p});
+    p->stream = im_stream_open(&(struct im_stream_open){
+        .env = env_of(p), .fd = fd, .peer = "probe", .ready = on_ready, .failed = on_failed, .ready_arg = p});
 }
 
 void imd_probe(struct imd *imd, const struct imd_listener *l, void (*done)(void *arg, const char *problem), void *arg)
