@@ -109,6 +109,8 @@ static struct act pick_change(struct pair *p)
         a.role = (enum im_role)pick(p, IM_ROLE_COUNT);
     if (a.change == IM_CHANGE_CREATE || a.change == IM_CHANGE_SET)
         a.settings = pick(p, 4);
+    if (a.change == IM_CHANGE_SET)
+        a.keeps = pick(p, 3);
     if (a.change == IM_CHANGE_CREATE || a.change == IM_CHANGE_TOPIC)
         a.text = PICK(p, words);
     return a;

@@ -392,18 +392,21 @@ static const char *refused(const struct model *m, const struct im_store_append *
     unsigned group = to - USERS;
     struct deed d = deed_of(m, &a->event->msg, from, group);
     bool exists = m->group_exists[group], true_ground = true;
+    bool known = m->settings[group] & IM_GROUP_PUBLIC || d.actor >= IM_ROLE_INVITED;
     if (a->op.status == IM_NO_SUCH_GROUP)
-        true_ground = !exists || (!(m->settings[group] & IM_GROUP_PUBLIC) && d.actor < IM_ROLE_INVITED);
+        true_ground = !exists || !known;
     else if (a->op.status == IM_GROUP_EXISTS)
         true_ground = exists;
     else if (a->op.status == IM_NOT_MEMBER)
-        true_ground = !im_role_member(d.actor) || !im_role_member(d.target);
+        true_ground = exists && known && (!im_role_member(d.actor) || !im_role_member(d.target));
     else if (a->op.status == IM_MUTED)
         true_ground = d.actor == IM_ROLE_MUTED;
     else if (a->op.status == IM_BANNED)
         true_ground = d.actor == IM_ROLE_BANNED;
     else if (a->op.status == IM_FORBIDDEN && a->event->type == IM_EV_MEMBER)
         true_ground = !allowed(m, &d);
+    else if (a->op.status == IM_FORBIDDEN)
+        true_ground = a->event->type == IM_EV_EDIT || a->event->type == IM_EV_DELETE;
     else if (a->op.status == IM_LAST_OWNER)
         true_ground = d.actor == IM_ROLE_OWNER && owners(m, group) == 1 && heads(members(m, group)) > 1;
     else if (a->op.status == IM_GROUP_FULL || (a->op.status == IM_TOO_MANY && a->event->type == IM_EV_MEMBER))
@@ -547,8 +550,7 @@ const char *model_after(struct model *m, const struct im_store_op *op)
     }
 }
 
-/* An edit goes with its message, wherever retention has got to. */
-static bool text_gone(const struct model *m, const struct entry *e)
+bool model_text_gone(const struct model *m, const struct entry *e)
 {
     const struct entry *ref = e->type == IM_EV_EDIT ? find(m, e->conv, e->ref) : NULL;
     return e->erased || (ref && ref->erasable);
@@ -562,7 +564,7 @@ static bool same(const struct model *m, const struct entry *e, const struct im_e
         return false;
     if (e->erased && msg->body.len > 0)
         return false;
-    return im_str_eq(msg->body, im_str(e->body)) || (text_gone(m, e) && msg->body.len == 0);
+    return im_str_eq(msg->body, im_str(e->body)) || (model_text_gone(m, e) && msg->body.len == 0);
 }
 
 const char *model_compare(const struct model *m, unsigned user, struct im_event *const *events, size_t count)

@@ -55,6 +55,9 @@ const char *model_after(struct model *, const struct im_store_op *);
 /* Is this all that the store has for the user, and nothing else? NULL, or what is wrong. */
 const char *model_compare(const struct model *, unsigned user, struct im_event *const *events, size_t count);
 
+/* May what it said be nowhere any more? Edits go with their message, wherever retention has got to. */
+bool model_text_gone(const struct model *, const struct entry *);
+
 /* PLACES: unknown. */
 unsigned model_place(struct im_str key);
 unsigned model_device(struct im_str name);

@@ -217,16 +217,17 @@ static void see(struct peer *p, const struct im_event *e)
     p->unflushed[p->unflushed_count++] = pos;
 }
 
-static bool asked_for(const struct entry *e, const struct asked *a, bool dup)
+static bool asked_for(const struct model *m, const struct entry *e, const struct asked *a, bool dup)
 {
     if (e->type != a->type || e->kind != a->kind || e->to != a->to || e->ref != a->ref || strcmp(e->cid, a->cid) != 0 ||
-        (strcmp(e->body, a->body) != 0 && !e->erased))
+        (strcmp(e->body, a->body) != 0 && !model_text_gone(m, e)))
         return false;
     if (e->type != IM_EV_MEMBER)
         return true;
-    if (e->change != a->change || e->user != a->user || (e->change == IM_CHANGE_ROLE && e->role != a->role && !dup))
+    if (e->change != a->change || e->user != a->user || (e->change == IM_CHANGE_ROLE && e->role != a->role))
         return false;
-    return (e->settings & a->named) == a->settings;
+    bool kept = dup || ((e->settings ^ e->before) & ~a->named) == 0; /* what it does not name */
+    return (e->settings & a->named) == a->settings && (kept || e->change == IM_CHANGE_CREATE);
 }
 
 static void answered(struct peer *p, const struct im_reply *r, const struct im_event *msg, bool dup)
@@ -241,7 +242,7 @@ static void answered(struct peer *p, const struct im_reply *r, const struct im_e
     if (pos == 0 || pos > w->model.count)
         broken(w, "acknowledged before it was committed");
     struct entry *e = &w->model.log[pos - 1];
-    if (e->from != p->user || !asked_for(e, asked, dup))
+    if (e->from != p->user || !asked_for(&w->model, e, asked, dup))
         broken(w, "request %" PRIu64 " of link %d is acknowledged with event %" PRIu64 ", which is another", id,
                (int)(p - w->peers), pos);
     if (!dup && e->acks++ > 0)
@@ -395,10 +396,10 @@ static void restart(struct world *w)
     start(w);
 }
 
-/* The lane that waits longer, mostly. */
-static struct lane *busier(struct world *w, size_t waiting, size_t other)
+/* A lane in which something waits, if there is one: how much, for each. */
+static struct lane *pick_lane(struct world *w, size_t first, size_t second)
 {
-    unsigned at = waiting == 0 || other == 0 ? other > 0 : sim_pick(w, 2);
+    unsigned at = first == 0 || second == 0 ? second > 0 : sim_pick(w, 2);
     return &w->lanes[at];
 }
 
@@ -406,11 +407,11 @@ static void act_store(struct world *w)
 {
     const struct lane *x = &w->lanes[0], *y = &w->lanes[1];
     if (sim_pick(w, 2)) {
-        struct lane *lane = busier(w, x->tail - x->executed, y->tail - y->executed);
+        struct lane *lane = pick_lane(w, x->tail - x->executed, y->tail - y->executed);
         for (unsigned n = 1 + sim_pick(w, 6); n > 0; n--)
             store_execute(w, lane);
     } else {
-        struct lane *lane = busier(w, x->executed - x->head, y->executed - y->head);
+        struct lane *lane = pick_lane(w, x->executed - x->head, y->executed - y->head);
         for (unsigned n = 1 + sim_pick(w, 6); n > 0; n--)
             store_complete(lane);
     }
@@ -504,6 +505,7 @@ static void check_books(struct world *w)
         settle(w);
     close_all(w);
     w->config->rate = 0;
+    w->config->login_timeout_ms = 600000; /* clearing up may take its time meanwhile */
     for (unsigned user = 0; user < USERS; user++)
         for (unsigned device = 0; device <= DEVICES; device++) {
             struct peer *p = &w->peers[0];
