@@ -8,7 +8,14 @@
 
 /* What is stored of one user: taken out, erased, or no longer delivered. */
 
-enum { EXPORT_PAGE = 500, EXPORT_BYTES = 1 << 20, ERASE_PAGE = 200, COUNT_MAX = 10000, MEMBERS_MAX = 100000 };
+enum {
+    EXPORT_PAGE = 500,
+    EXPORT_BYTES = 1 << 20,
+    ERASE_PAGE = 200,
+    COUNT_MAX = 10000,
+    COUNT_BYTES = 16 << 20,
+    MEMBERS_MAX = 100000
+};
 
 static void drop_events(struct im_event **events, size_t count)
 {
@@ -270,7 +277,7 @@ static void purge_measured(struct imd_job *job)
     im_json_set_number(job->result, "head", job->op.stats.head);
     json_object_del(job->result, "after");
     job->op.since = (struct im_store_since){
-        .key = im_name_key(&job->name), .after = after, .limit = COUNT_MAX, .bytes = UINT32_MAX};
+        .key = im_name_key(&job->name), .after = after, .limit = COUNT_MAX, .bytes = COUNT_BYTES};
     imd_job_run(job, IM_STORE_SINCE, purge_counted);
 }
 
