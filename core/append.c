@@ -130,6 +130,14 @@ struct im_str im_conv_text(struct im_core *core, const struct im_name *conv)
     return im_name_text(known ? known : conv);
 }
 
+/* What a muted user may not do; one may still come, go, and delete what one has said. */
+static bool says(enum im_event_type type, const struct im_msg *msg)
+{
+    return type == IM_EV_MSG || type == IM_EV_EDIT || type == IM_EV_REACT ||
+           (type == IM_EV_MEMBER &&
+            (msg->change == IM_CHANGE_CREATE || msg->change == IM_CHANGE_INVITE || msg->change == IM_CHANGE_TOPIC));
+}
+
 enum im_reason im_append(struct im_core *core, struct im_session *s, const struct im_command *cmd,
                          enum im_event_type type, struct im_msg *msg, struct im_error *error)
 {
@@ -137,6 +145,9 @@ enum im_reason im_append(struct im_core *core, struct im_session *s, const struc
         return im_fail(error, IM_BAD_FIELD, "cid: must not be empty or have control characters");
     if (core->pending_bytes > core->config->pending_bytes)
         return IM_BUSY;
+    const struct im_ban *mute = im_bans_user(&core->bans, IM_BAN_MUTE, im_name_key(s->user->name), core->wall_ms);
+    if (mute && says(type, msg))
+        return im_fail(error, IM_MUTED, "%s", mute->why);
     msg->ts_ms = core->wall_ms;
     msg->from = im_name_text(s->user->name);
     msg->from_key = im_name_key(s->user->name);
@@ -190,6 +201,7 @@ void im_core_append(struct im_core *core, struct im_event *event, void (*done)(v
     a->op = (struct im_store_append){.op = {.kind = IM_STORE_APPEND, .done = own_appended, .owner = a},
                                      .event = event,
                                      .policy = policy(core->config)};
+    a->op.policy.edit_ms = a->op.policy.delete_ms = 0; /* administration comes when it comes */
     core->pending_ops++;
     im_store_submit(core->store, &a->op.op);
 }

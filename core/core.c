@@ -42,6 +42,7 @@ void im_core_free(struct im_core **core)
     assert(old->users == NULL && old->groups == NULL && old->dirty == NULL && old->marks == NULL);
     im_backoff_free(&old->backoff);
     im_rates_free(&old->hook_rates);
+    im_bans_clear(&old->bans);
     free(old);
 }
 
@@ -97,6 +98,90 @@ size_t im_core_kick_user(struct im_core *core, struct im_str id)
     return n;
 }
 
+static size_t end_banned(struct im_core *core, const struct im_ban *ban)
+{
+    size_t n = 0;
+    uint8_t ip[16];
+    for (struct im_session *s = core->sessions, *next; s; s = next) {
+        next = s->hh.next;
+        bool hit = ban->kind == IM_BAN_NET ? im_ban_peer(s->address, ip) && im_ban_hits(ban, ip)
+                                           : s->user && im_str_eq(im_name_key(s->user->name), im_name_key(&ban->user));
+        if (!hit || im_session_closing(s))
+            continue;
+        im_session_end(core, s, IM_BANNED, false);
+        n++;
+    }
+    return n;
+}
+
+bool im_core_ban(struct im_core *core, const struct im_ban *ban, size_t *closed)
+{
+    *closed = 0;
+    if (!im_bans_put(&core->bans, ban, core->wall_ms))
+        return false;
+    if (ban->kind != IM_BAN_MUTE)
+        *closed = end_banned(core, ban);
+    return true;
+}
+
+bool im_core_unban(struct im_core *core, struct im_str key)
+{
+    return im_bans_drop(&core->bans, key);
+}
+
+const struct im_bans *im_core_bans(const struct im_core *core)
+{
+    return &core->bans;
+}
+
+bool im_core_banned(const struct im_core *core, const char *peer)
+{
+    return im_bans_peer(&core->bans, peer, core->wall_ms) != NULL;
+}
+
+static bool is_audience(struct im_core *core, const struct im_core_audience *who, const struct im_session *s)
+{
+    if (s->user == NULL || s->seat != IM_SEAT_CHAT || im_session_closing(s))
+        return false;
+    if (who->user.p && !im_str_eq(who->user, im_name_key(s->user->name)))
+        return false;
+    if (who->transport && strcmp(who->transport, s->transport) != 0)
+        return false;
+    return !who->group.p || im_seat_find(im_group_find(core, who->group), s->user) != NULL;
+}
+
+size_t im_core_broadcast(struct im_core *core, const struct im_core_audience *who, struct im_str text, bool dry)
+{
+    struct im_event *notice = im_event_notice(IM_OK, text);
+    size_t n = 0;
+    for (struct im_session *s = core->sessions; s; s = s->hh.next) {
+        if (!is_audience(core, who, s))
+            continue;
+        n++;
+        if (!dry)
+            im_session_send(s, im_event_hold(notice), false);
+    }
+    im_event_drop(&notice);
+    return n;
+}
+
+size_t im_core_skip(struct im_core *core, struct im_str user_key, struct im_str device, uint64_t pos)
+{
+    struct im_user *user = im_user_find(core, user_key);
+    struct im_session *s;
+    size_t n = 0;
+    if (user == NULL)
+        return 0;
+    DL_FOREACH2(user->sessions, s, user_next)
+    {
+        if (device.p && !im_str_eq(device, im_str(s->device ? s->device : "")))
+            continue;
+        n++;
+        im_session_skip(core, s, pos);
+    }
+    return n;
+}
+
 size_t im_core_revoke(struct im_core *core, struct im_str user_key, struct im_str device)
 {
     struct im_user *user = im_user_find(core, user_key);
@@ -136,10 +221,31 @@ bool im_core_online_user(const struct im_core *core, struct im_str key)
 void im_core_drain(struct im_core *core, uint64_t spread_ms)
 {
     core->draining = true;
+    core->drain_rate = 0;
     core->drain_spread_ms = spread_ms;
     im_presence_tick(core, true);
     for (struct im_session *s = core->sessions; s; s = s->hh.next)
         im_session_end(core, s, IM_DRAIN, true);
+}
+
+void im_core_drain_slowly(struct im_core *core, uint64_t per_second)
+{
+    core->draining = true;
+    core->drain_rate = per_second;
+    core->drain_mono_ms = core->mono_ms;
+    core->drained = 0;
+    im_presence_tick(core, true);
+}
+
+void im_drain_tick(struct im_core *core)
+{
+    uint64_t due = core->drain_rate * (core->mono_ms - core->drain_mono_ms) / 1000;
+    for (struct im_session *s = core->sessions; s && core->drained < due; s = s->hh.next) {
+        if (s->ending || im_session_closing(s))
+            continue;
+        im_session_end(core, s, IM_DRAIN, true);
+        core->drained++;
+    }
 }
 
 bool im_core_idle(const struct im_core *core)

@@ -1,6 +1,7 @@
 #ifndef IM_CORE_CORE_H
 #define IM_CORE_CORE_H
 
+#include "core/ban.h"
 #include "core/config.h"
 #include "core/counters.h"
 #include "core/hash.h"
@@ -89,6 +90,26 @@ void im_core_sessions(const struct im_core *, bool (*each)(void *arg, const stru
 size_t im_core_kick_session(struct im_core *, uint64_t id);
 size_t im_core_kick_user(struct im_core *, struct im_str user);
 
+/* Bans and mutes, which the core is told of at the start and whenever one comes or goes. A ban closes the sessions it
+ * is about, with IM_BANNED; *closed is how many. False: there are too many. */
+bool im_core_ban(struct im_core *, const struct im_ban *, size_t *closed);
+bool im_core_unban(struct im_core *, struct im_str key);
+const struct im_bans *im_core_bans(const struct im_core *);
+/* May this peer, as transports name peers, not come? */
+bool im_core_banned(const struct im_core *, const char *peer);
+
+/* Shows a text to sessions that are logged in, and keeps it nowhere. Returns how many got it. */
+struct im_core_audience {
+    struct im_str group;   /* members of it; its key */
+    struct im_str user;    /* this one; a key */
+    const char *transport; /* who came over it */
+};
+size_t im_core_broadcast(struct im_core *, const struct im_core_audience *, struct im_str text, bool dry);
+
+/* What the device (absent: all of the user's that are here) has not got yet, it will not get: everything up to `pos`
+ * counts as sent. Its sessions are told that they have missed something. Returns how many there were. */
+size_t im_core_skip(struct im_core *, struct im_str user_key, struct im_str device, uint64_t pos);
+
 /* The account of a user has changed: closes the sessions that it no longer allows. `device` absent: all of them. */
 size_t im_core_revoke(struct im_core *, struct im_str user_key, struct im_str device);
 
@@ -104,6 +125,8 @@ bool im_core_online_user(const struct im_core *, struct im_str key);
 /* Tells every session to come back (bye, spread over spread_ms), and closes it once what it asked is answered. New
  * links are refused with IM_DRAIN. im_core_idle(): no link and no store operation is left. */
 void im_core_drain(struct im_core *, uint64_t spread_ms);
+/* As it, but only so many sessions in a second are told to go; the others go on until it is their turn. */
+void im_core_drain_slowly(struct im_core *, uint64_t per_second);
 bool im_core_idle(const struct im_core *);
 
 /* Is every derived figure equal to a recount, every list sound? For tests; aborts with a message if not. */

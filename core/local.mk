@@ -3,6 +3,7 @@ core_libimcore_a_SOURCES = \
 	core/account.c core/account.h \
 	core/append.c \
 	core/auth.c core/auth.h \
+	core/ban.c core/ban.h \
 	core/backoff.c core/backoff.h \
 	core/bytes.c core/bytes.h \
 	core/command.c core/command.h \

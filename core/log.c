@@ -57,6 +57,21 @@ static void deliver_read(struct im_core *core, struct im_session *s, struct im_s
     }
 }
 
+void im_session_skip(struct im_core *core, struct im_session *s, uint64_t pos)
+{
+    if (im_session_closing(s) || s->cursor == NULL)
+        return;
+    if (s->sent_pos < pos)
+        s->sent_pos = pos;
+    im_cursor_advance(core, s->cursor, pos);
+    im_session_send(s, im_event_reset(pos), false);
+    if (s->state == IM_SESSION_BEHIND && im_session_caught_up(s)) {
+        im_session_state_set(core, s, IM_SESSION_LIVE);
+        forget_own_sends(s);
+    }
+    im_session_review(core, s);
+}
+
 static void since_done(struct im_store_op *op)
 {
     struct since_request *r = op->owner;
@@ -66,7 +81,8 @@ static void since_done(struct im_store_op *op)
     if (s && !im_session_closing(s)) {
         s->reading = false;
         if (op->status == IM_OK) {
-            deliver_read(core, s, &r->op);
+            if (r->op.after == s->sent_pos) /* not skipped meanwhile */
+                deliver_read(core, s, &r->op);
             im_session_review(core, s);
         } else {
             im_session_end(core, s, op->status, false);

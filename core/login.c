@@ -20,12 +20,19 @@ static struct im_session *same_device(struct im_user *user, const char *device)
     return s;
 }
 
+static const struct im_ban *ban_of(const struct im_request *r)
+{
+    return im_bans_user(&r->core->bans, IM_BAN_USER, im_name_key(&r->name), r->core->wall_ms);
+}
+
 static enum im_reason check_room(const struct im_request *r, const struct im_user *user, const struct im_session *old)
 {
     const struct im_config *config = r->core->config;
     const struct im_auth *a = im_auth_of(r);
     if (a->overtaken)
         return IM_CONFLICT;
+    if (ban_of(r))
+        return IM_BANNED;
     if (old && config->device_duplicate == IM_DUPLICATE_REFUSE)
         return IM_DEVICE_IN_USE;
     if (user && a->seat == IM_SEAT_CHAT && user->session_count - (old != NULL) >= config->sessions_per_user)
@@ -76,7 +83,8 @@ static void refuse(struct im_request *r, struct im_session *s, enum im_reason re
 {
     free(r->store.login.seats);
     free(r->store.login.blocked);
-    im_auth_fail(r, s, reason, "");
+    const struct im_ban *ban = reason == IM_BANNED ? ban_of(r) : NULL;
+    im_auth_fail(r, s, reason, ban ? ban->why : "");
 }
 
 static void log_in(struct im_request *r, struct im_session *s)

@@ -179,6 +179,8 @@ struct im_core {
     uint64_t last_session_id;
     bool draining;
     uint64_t drain_spread_ms;
+    uint64_t drain_rate, drain_mono_ms, drained; /* slowly: per second, since when, and how many were told so far */
+    struct im_bans bans;
     size_t pending_ops;
     uint64_t pending_bytes;
     struct im_session *sessions;  /* all, by id */
@@ -262,6 +264,9 @@ void im_cursor_stored(struct im_core *, struct im_cursor *, uint64_t pos); /* th
 void im_cursor_flush(struct im_core *, struct im_cursor *);                /* write it now if it has moved */
 void im_cursors_flush(struct im_core *);                                   /* all that have moved */
 
+/* core.c */
+void im_drain_tick(struct im_core *); /* tells those whose turn it is to go */
+
 /* sweep.c */
 void im_sweep_tick(struct im_core *); /* a step of clearing up, when it is due */
 
@@ -296,6 +301,8 @@ void im_op_run(struct im_core *, struct im_session *, struct im_command *);
 /* log.c */
 bool im_session_caught_up(const struct im_session *);
 void im_read_on(struct im_core *, struct im_session *); /* next events from the log */
+/* Everything up to pos counts as sent; the peer is told to start over. */
+void im_session_skip(struct im_core *, struct im_session *, uint64_t pos);
 /* Hands a committed event to the sessions of everybody it concerns; `origin` has its answer already. from, to: the
  * users it names, where they are here; `to` not of groups. */
 void im_route(struct im_core *, struct im_event *, uint64_t origin, struct im_user *from, struct im_user *to);

@@ -190,6 +190,10 @@ enum im_reason im_core_opened(struct im_core *core, struct im_link *link, const 
         core->counters->refused[IM_DRAIN]++;
         return IM_DRAIN;
     }
+    if (im_bans_peer(&core->bans, info->address.p, core->wall_ms)) {
+        core->counters->refused[IM_BANNED]++;
+        return IM_BANNED;
+    }
     struct im_session *s = im_zalloc(sizeof *s);
     s->id = ++core->last_session_id;
     s->link = link;
@@ -341,4 +345,6 @@ void im_core_tick(struct im_core *core)
     }
     im_presence_tick(core, false);
     im_sweep_tick(core);
+    if (core->drain_rate > 0)
+        im_drain_tick(core);
 }

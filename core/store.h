@@ -1,6 +1,7 @@
 #ifndef IM_CORE_STORE_H
 #define IM_CORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,8 +44,12 @@ enum im_store_op_kind {
     IM_STORE_RECORDS,
     IM_STORE_FIND,
     IM_STORE_STATS,
+    /* care: long, and in the way of nobody; one at a time */
+    IM_STORE_BACKUP,
+    IM_STORE_CHECK,
 };
 #define IM_STORE_FIRST_READ IM_STORE_SINCE
+#define IM_STORE_FIRST_CARE IM_STORE_BACKUP
 
 struct im_store_op {
     enum im_store_op_kind kind;
@@ -154,7 +159,7 @@ enum im_record_kind {
     IM_RECORD_INVITE,  /* key: hash of the code */
     IM_RECORD_REPORT,  /* key: ticket */
     IM_RECORD_HOOK,    /* key: name; owner: user key */
-    IM_RECORD_BAN,     /* key: user key, or address */
+    IM_RECORD_BAN,     /* key: "user/" user key, "mute/" user key, or "net/" network */
 };
 struct im_record {
     enum im_record_kind kind;
@@ -320,6 +325,17 @@ struct im_store_find {
 struct im_store_stats {
     struct im_store_op op;
     uint64_t events, users, conversations, groups, head, bytes; /* out; bytes on disk, 0 for memory */
+};
+
+/* BACKUP: a copy of the store as it is at one moment, checked, in a new file: IM_CONFLICT if there is one already; or
+ * nothing is there afterwards. IM_FORBIDDEN: this store has none to copy.
+ * CHECK: looks at all of it. IM_STORE_CORRUPT: the problem says what is wrong. */
+struct im_store_care {
+    struct im_store_op op;
+    const char *path;        /* BACKUP */
+    const atomic_bool *stop; /* set by anybody: give up, with IM_DRAIN. May be NULL */
+    uint64_t bytes, events;  /* out */
+    char problem[300];       /* out: for people */
 };
 
 struct im_store;

@@ -64,6 +64,13 @@ static enum im_reason perform(struct im_memory *m, struct im_store_op *op)
         return im_mem_find(m, (struct im_store_find *)op);
     case IM_STORE_STATS:
         return do_stats(m, (struct im_store_stats *)op);
+    case IM_STORE_BACKUP:
+        snprintf(((struct im_store_care *)op)->problem, sizeof((struct im_store_care *)op)->problem,
+                 "what is kept in memory has no file to copy");
+        return IM_FORBIDDEN;
+    case IM_STORE_CHECK:
+        ((struct im_store_care *)op)->events = m->events;
+        return IM_OK;
     }
     abort();
 }

@@ -112,6 +112,11 @@ void im_result_start(struct im_store_op *op)
     case IM_STORE_SWEEP:
         STRUCT(sweep, op)->erased = 0;
         break;
+    case IM_STORE_BACKUP:
+    case IM_STORE_CHECK:
+        STRUCT(care, op)->bytes = STRUCT(care, op)->events = 0;
+        STRUCT(care, op)->problem[0] = '\0';
+        break;
     case IM_STORE_SINCE:
         start_events(&STRUCT(since, op)->events, &STRUCT(since, op)->count);
         STRUCT(since, op)->upto = STRUCT(since, op)->after;

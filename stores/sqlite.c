@@ -11,6 +11,7 @@
 #include "stores/lane.h"
 #include "stores/result.h"
 #include "stores/sqlite_boot.h"
+#include "stores/sqlite_care.h"
 #include "stores/sqlite_read.h"
 #include "stores/sqlite_write.h"
 #include "stores/stores.h"
@@ -37,12 +38,14 @@ struct sqlite_store {
     struct im_writer writer;
     pthread_t writer_thread;
     struct reader_thread *readers;
-    size_t reader_count, running; /* running: threads started, the writer being the first */
-    atomic_bool failed, full;     /* the writer's, for other threads */
+    size_t reader_count, running; /* running: threads started: the writer, the carer, the readers */
+    pthread_t carer_thread;
+    atomic_bool failed, full; /* the writer's, for other threads */
 
     pthread_mutex_t lock;
-    pthread_cond_t may_write, may_read;
-    struct im_lane writes, reads;
+    pthread_cond_t may_write, may_read, may_care;
+    struct im_lane writes, reads, cares;
+    atomic_bool stop_care;
     uint64_t commits; /* since the last drain */
     bool woken;       /* the core was told to drain, and has not yet */
     bool closing;
@@ -51,7 +54,8 @@ struct sqlite_store {
 /* Under the lock, so that nobody is woken once close() has set `closing`. */
 static void wake_core(struct sqlite_store *st)
 {
-    if (st->closing || st->woken || (!im_lane_ready(&st->writes) && !im_lane_ready(&st->reads)))
+    if (st->closing || st->woken ||
+        (!im_lane_ready(&st->writes) && !im_lane_ready(&st->reads) && !im_lane_ready(&st->cares)))
         return;
     st->woken = true;
     st->wake(st->wake_arg);
@@ -123,6 +127,26 @@ static void *write_forever(void *arg)
     return NULL;
 }
 
+static void *care_forever(void *arg)
+{
+    struct sqlite_store *st = arg;
+    struct im_store_op *op;
+    pthread_mutex_lock(&st->lock);
+    while (!st->closing) {
+        if (im_lane_take(&st->cares, &op, 1) == 0) {
+            pthread_cond_wait(&st->may_care, &st->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&st->lock);
+        enum im_reason status = im_care_perform(st->path, (struct im_store_care *)op, &st->stop_care);
+        pthread_mutex_lock(&st->lock);
+        im_lane_finish(&st->cares, op, status);
+        wake_core(st);
+    }
+    pthread_mutex_unlock(&st->lock);
+    return NULL;
+}
+
 static void *read_forever(void *arg)
 {
     struct reader_thread *t = arg;
@@ -147,11 +171,11 @@ static void *read_forever(void *arg)
 static void sqlite_submit(struct im_store *store, struct im_store_op *op)
 {
     struct sqlite_store *st = (struct sqlite_store *)store;
-    bool write = op->kind < IM_STORE_FIRST_READ;
+    bool write = op->kind < IM_STORE_FIRST_READ, care = op->kind >= IM_STORE_FIRST_CARE;
     im_result_start(op);
     pthread_mutex_lock(&st->lock);
-    im_lane_put(write ? &st->writes : &st->reads, op);
-    pthread_cond_signal(write ? &st->may_write : &st->may_read);
+    im_lane_put(write ? &st->writes : care ? &st->cares : &st->reads, op);
+    pthread_cond_signal(write ? &st->may_write : care ? &st->may_care : &st->may_read);
     pthread_mutex_unlock(&st->lock);
 }
 
@@ -172,14 +196,16 @@ static size_t sqlite_drain(struct im_store *store)
 {
     struct sqlite_store *st = (struct sqlite_store *)store;
     pthread_mutex_lock(&st->lock);
-    struct im_store_op *writes = im_lane_drain(&st->writes), *reads = im_lane_drain(&st->reads);
+    struct im_store_op *writes = im_lane_drain(&st->writes), *reads = im_lane_drain(&st->reads),
+                       *cares = im_lane_drain(&st->cares);
     if (st->counters)
         st->counters->n[IM_C_STORE_COMMITS] += st->commits;
     st->commits = 0;
     st->woken = false;
     pthread_mutex_unlock(&st->lock);
     size_t count = deliver(st, writes);
-    return count + deliver(st, reads);
+    count += deliver(st, reads);
+    return count + deliver(st, cares);
 }
 
 static bool sqlite_failed(const struct im_store *store)
@@ -196,13 +222,17 @@ static void join_threads(struct sqlite_store *st)
 {
     pthread_mutex_lock(&st->lock);
     st->closing = true;
+    atomic_store(&st->stop_care, true);
     pthread_cond_broadcast(&st->may_write);
     pthread_cond_broadcast(&st->may_read);
+    pthread_cond_broadcast(&st->may_care);
     pthread_mutex_unlock(&st->lock);
     if (st->running > 0)
         pthread_join(st->writer_thread, NULL);
-    for (size_t i = 1; i < st->running; i++)
-        pthread_join(st->readers[i - 1].thread, NULL);
+    if (st->running > 1)
+        pthread_join(st->carer_thread, NULL);
+    for (size_t i = 2; i < st->running; i++)
+        pthread_join(st->readers[i - 2].thread, NULL);
 }
 
 static void abandon(struct im_lane *lane)
@@ -221,6 +251,7 @@ static void sqlite_close(struct im_store **store)
     join_threads(st);
     abandon(&st->writes);
     abandon(&st->reads);
+    abandon(&st->cares);
     for (size_t i = 0; i < st->reader_count; i++)
         im_db_close(&st->readers[i].reader.db);
     im_writer_close(&st->writer);
@@ -228,6 +259,7 @@ static void sqlite_close(struct im_store **store)
         close(st->lock_file);
     pthread_cond_destroy(&st->may_write);
     pthread_cond_destroy(&st->may_read);
+    pthread_cond_destroy(&st->may_care);
     pthread_mutex_destroy(&st->lock);
     free(st->readers);
     free(st->path);
@@ -254,6 +286,7 @@ static struct sqlite_store *store_new(const struct im_store_options *o)
     pthread_mutex_init(&st->lock, NULL);
     pthread_cond_init(&st->may_write, NULL);
     pthread_cond_init(&st->may_read, NULL);
+    pthread_cond_init(&st->may_care, NULL);
     return st;
 }
 
@@ -277,8 +310,10 @@ static enum im_reason start_threads(struct sqlite_store *st, struct im_error *er
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&st->writer_thread, NULL, write_forever, st);
+    st->running += failure == 0;
     if (failure == 0)
-        st->running = 1;
+        failure = pthread_create(&st->carer_thread, NULL, care_forever, st);
+    st->running += st->running == 1 && failure == 0;
     for (size_t i = 0; i < st->reader_count && failure == 0; i++) {
         failure = pthread_create(&st->readers[i].thread, NULL, read_forever, &st->readers[i]);
         st->running += failure == 0;

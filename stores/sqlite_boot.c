@@ -37,7 +37,7 @@ enum im_reason im_boot_lock(const char *path, int *fd, struct im_error *error)
     return reason;
 }
 
-static bool sync_folder(const char *path)
+bool im_boot_sync_folder(const char *path)
 {
     char *copy = im_strndup(path, strlen(path));
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -63,7 +63,7 @@ static enum im_reason need_file(const char *path, struct im_error *error)
     close(fd);
     if (!S_ISREG(st.st_mode))
         return im_fail(error, IM_CONFIG, "%s is not a regular file", path);
-    if (st.st_size == 0 && !sync_folder(path))
+    if (st.st_size == 0 && !im_boot_sync_folder(path))
         return im_fail(error, IM_SYSTEM, "%s: cannot sync its directory: %s", path, strerror(errno));
     return IM_OK;
 }

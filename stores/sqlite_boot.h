@@ -14,6 +14,7 @@ int im_schema_migrate(struct im_db *, const uint8_t seed[16]);
 
 /* Takes PATH.lock, which holds until *fd is closed. IM_STORE_LOCKED names the process that has it. */
 enum im_reason im_boot_lock(const char *path, int *fd, struct im_error *);
+bool im_boot_sync_folder(const char *path); /* of the file at path */
 /* Opens, checks and migrates; the connection is ready to write. Close it even after an error. */
 enum im_reason im_boot_writer(const struct im_store_options *, struct im_db *, struct im_error *);
 

@@ -13,6 +13,12 @@ typedef enum im_reason im_store_open(const struct im_store_options *options, str
 im_store_open im_store_memory_open;
 im_store_open im_store_sqlite_open;
 
+/* Puts a copy of the backup `from`, checked, in the place of the database at path, which nobody may have open. What was
+ * there is kept as PATH.replaced. The log gets the epoch of this seed: clients that have seen more than the copy knows
+ * start over. */
+enum im_reason im_store_sqlite_restore(const char *path, const char *from, const uint8_t epoch_seed[16],
+                                       struct im_error *);
+
 struct im_store_row {
     const char *name; /* as `store.kind` has it */
     im_store_open *open;

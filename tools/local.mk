@@ -3,13 +3,18 @@ noinst_LIBRARIES += tools/imd/libimd.a
 tools_imd_libimd_a_SOURCES = \
 	tools/safe_json.c tools/safe_json.h \
 	tools/imd/admin.c tools/imd/admin.h \
+	tools/imd/admin_bans.c \
 	tools/imd/admin_commands.c \
 	tools/imd/admin_config.c \
+	tools/imd/admin_data.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
 	tools/imd/admin_imctl.c \
+	tools/imd/admin_judge.c \
 	tools/imd/admin_latency.c \
+	tools/imd/admin_say.c \
 	tools/imd/admin_sessions.c \
+	tools/imd/admin_store.c \
 	tools/imd/admin_tail.c \
 	tools/imd/admin_tokens.c \
 	tools/imd/admin_users.c \
@@ -28,6 +33,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/notify.c tools/imd/notify.h \
 	tools/imd/outside.c tools/imd/outside.h \
 	tools/imd/pages.c \
+	tools/imd/probe.c tools/imd/probe.h \
 	tools/imd/reload.c \
 	tools/imd/rpc.c tools/imd/rpc.h \
 	tools/imd/rpc_help.c \

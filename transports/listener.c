@@ -220,7 +220,7 @@ static void admit(struct im_listener *l, int fd, const struct sockaddr_storage *
     char peer[ADDRESS_BYTES];
     void *ticket;
     format_peer(fd, sa, peer);
-    enum im_reason reason = enter(l, sa, &ticket);
+    enum im_reason reason = env->bans && im_core_banned(env->core, peer) ? IM_BANNED : enter(l, sa, &ticket);
     if (reason != IM_OK) {
         env->counters->refused[reason]++;
         IM_LOG(env->log, IM_LOG_DEBUG, "listener", "refused", IM_KS("peer", peer),
@@ -507,6 +507,11 @@ const struct im_listen_config *im_listener_config(const struct im_listener *l)
 struct im_transport_env *im_listener_env(const struct im_listener *l)
 {
     return l->o.env;
+}
+
+int64_t im_listener_tls_ends(const struct im_listener *l)
+{
+    return l->tls ? im_tls_ends(l->tls) : 0;
 }
 
 bool im_listener_is_passed(const struct im_listener *l)

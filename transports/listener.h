@@ -23,6 +23,7 @@ void im_listener_pause(struct im_listener *, bool on);
 void im_listener_close(struct im_listener **);
 const struct im_listen_config *im_listener_config(const struct im_listener *);
 struct im_transport_env *im_listener_env(const struct im_listener *);
+int64_t im_listener_tls_ends(const struct im_listener *); /* as im_tls_ends(); 0: no TLS */
 bool im_listener_is_passed(const struct im_listener *);   /* the service manager made the socket */
 bool im_listener_is_loopback(const struct im_listener *); /* bound to an address that only this machine has */
 

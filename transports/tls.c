@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/mem.h"
 
@@ -81,6 +82,13 @@ void im_tls_commit(struct im_tls *tls)
     SSL_CTX_free(tls->current); /* connections hold references of their own */
     tls->current = tls->loaded;
     tls->loaded = NULL;
+}
+
+int64_t im_tls_ends(const struct im_tls *tls)
+{
+    const X509 *cert = SSL_CTX_get0_certificate(tls->current);
+    struct tm tm;
+    return cert && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
 enum im_reason im_tls_new(struct im_tls **out, const char *cert, const char *key, struct im_error *error)

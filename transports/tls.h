@@ -13,6 +13,8 @@ void im_tls_free(struct im_tls **); /* streams made from it live on */
 /* Two steps, so that several listeners reload all or nothing. Connections keep the certificate they began with. */
 enum im_reason im_tls_load(struct im_tls *, struct im_error *); /* reads and checks the files, changes nothing */
 void im_tls_commit(struct im_tls *);                            /* new connections use what was loaded */
+/* When the certificate ends, in seconds since 1970; 0: not known. */
+int64_t im_tls_ends(const struct im_tls *);
 /* A server-side bufferevent over fd, handshake under way; owns fd. NULL on failure (fd stays the caller's). */
 struct bufferevent *im_tls_bufferevent(struct im_tls *, struct event_base *, int fd);
 /* For connections to servers whose certificates the system's authorities vouch for (SSL_CERT_FILE and SSL_CERT_DIR name

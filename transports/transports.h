@@ -16,6 +16,7 @@ struct im_transport_env {
     const struct im_config *config; /* replaced by the owner on reload: read it afresh, keep no pointer into it */
     struct im_counters *counters;
     struct im_log *log;
+    bool bans;                          /* whom the core knows as banned is not let in */
     struct im_gate *gate;               /* connection caps; transports/gate.h */
     const struct im_http_route *routes; /* pages beside the WebSocket endpoints; ends with path NULL */
     struct im_ws_pool *websocket;       /* what WebSockets share; starts NULL, ends itself; transports/ws_pool.h */

@@ -61,6 +61,12 @@ void im_core_command(struct im_core *core, struct im_link *link, struct im_comma
     im_command_clear(cmd);
 }
 
+bool im_core_banned(const struct im_core *core, const char *peer)
+{
+    (void)core, (void)peer;
+    return false;
+}
+
 bool im_core_online_user(const struct im_core *core, struct im_str key)
 {
     (void)key;

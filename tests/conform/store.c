@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/mem.h"
 #include "tests/conform/store_act.h"
@@ -23,6 +24,11 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct box *b = *state;
+    if (b->store) { /* whatever was done, the store is sound */
+        struct im_store_care care = {.op = {.kind = IM_STORE_CHECK}};
+        if (box_do(b, &care.op) != IM_OK)
+            fail_msg("the store is not sound: %s", care.problem);
+    }
     box_free(&b);
     return 0;
 }
@@ -752,6 +758,45 @@ static void close_finishes_what_was_submitted(void **state)
     assert_int_equal(box_stats(b).events, N);
 }
 
+static void a_backup_is_a_store_of_its_own(void **state)
+{
+    struct box *b = *state;
+    char path[120], copy_lock[140];
+    snprintf(path, sizeof path, "%s/copy", b->folder);
+    snprintf(copy_lock, sizeof copy_lock, "%s.lock", path);
+    box_send(b, "ann", "bob", "kept");
+    struct im_store_care care = {.op = {.kind = IM_STORE_BACKUP}, .path = path};
+    if (!box_keeps(b)) {
+        assert_int_equal(box_do(b, &care.op), IM_FORBIDDEN);
+        assert_string_not_equal(care.problem, "");
+        return;
+    }
+    assert_int_equal(box_do(b, &care.op), IM_OK);
+    assert_int_equal(care.events, 1);
+    assert_int_equal(box_do(b, &care.op), IM_CONFLICT);
+    box_send(b, "ann", "bob", "later");
+    box_close(b);
+    struct im_error error = {0};
+    assert_int_equal(im_store_sqlite_restore(b->path, path, (const uint8_t[16]){1, 2, 3}, &error), IM_OK);
+    box_open(b);
+    assert_string_equal(b->store->epoch, "01020300000000000000000000000000");
+    assert_int_equal(box_stats(b).events, 1);
+    unlink(path);
+}
+
+static void what_takes_long_gives_up_when_told(void **state)
+{
+    struct box *b = *state;
+    char path[120];
+    atomic_bool stop = true;
+    snprintf(path, sizeof path, "%s/copy", b->folder);
+    for (unsigned i = 0; i < 300; i++)
+        box_send(b, "ann", "bob", "a message of some length, so that there are pages to copy");
+    struct im_store_care care = {.op = {.kind = IM_STORE_BACKUP}, .path = path, .stop = &stop};
+    assert_int_equal(box_do(b, &care.op), box_keeps(b) ? IM_DRAIN : IM_FORBIDDEN);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void epoch_is_32_hex_digits(void **state)
 {
     struct box *b = *state;
@@ -797,6 +842,8 @@ static const struct store_test tests[] = {
     STORE_TEST(random_operations_agree_with_a_naive_model),
     STORE_TEST(reopened_store_goes_on_where_it_was),
     STORE_TEST(close_finishes_what_was_submitted),
+    STORE_TEST(a_backup_is_a_store_of_its_own),
+    STORE_TEST(what_takes_long_gives_up_when_told),
     STORE_TEST(epoch_is_32_hex_digits),
     {NULL, NULL},
 };

@@ -44,7 +44,7 @@ def test_words_are_completed_from_the_servers_table(people):
     assert set(offered(people, "user", "")) == {m.split(".")[1] for m in methods if m.startswith("user.")}
     assert offered(people, "user", "add", "b") == ["bot"]
     assert offered(people, "help", "user", "sh") == ["show"]
-    assert offered(people, "log", "level", "") == ["error", "warn", "info", "debug", "level=", "part="]
+    assert offered(people, "log", "level", "") == ["error", "warn", "info", "debug", "level=", "part=", "for="]
     assert offered(people, "log", "level", "debug", "st") == ["store", "stream"]
     assert offered(people, "log", "level", "part=st") == ["part=store", "part=stream"]
     assert offered(people, "log", "level", "part=store", "le") == ["level="]

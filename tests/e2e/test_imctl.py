@@ -159,8 +159,10 @@ def test_kick_by_user_by_session_and_when_it_is_not_clear(imd, connect):
     twin.wait_closed()
     assert daemon.imctl("kick", number) == {"closed": 1, "session": int(number)}
     until(lambda: daemon.online()["sessions"] == 0)
-    kicks = [line.split("kicked ")[1] for line in daemon.logs.splitlines() if "admin: kicked" in line]
-    assert kicks == [f"user={number} sessions=1 by_uid={os.getuid()}", f"session={number} user=小明 by_uid={os.getuid()}"]
+    kicks = [line.split("admin: audit ")[1] for line in daemon.logs.splitlines() if "admin: audit" in line]
+    assert kicks == [f'command="kick who={number}" by_uid={os.getuid()} outcome=bad_field',
+                     f'command="kick user={number}" by_uid={os.getuid()} outcome=ok',
+                     f'command="kick who={number}" by_uid={os.getuid()} outcome=ok']
 
 
 @pytest.mark.parametrize("who, status, said", [
@@ -336,7 +338,7 @@ def test_the_read_only_socket_reads_only(imd, connect):
     connect(daemon, "line", "小明")
     assert json.loads(run("-s", path, "--json", "online").stdout)["users"] == 1
     assert run("-s", path, "log", "level").returncode == 0
-    for command in (["kick", "小明"], ["reload"], ["shutdown"], ["log", "level", "error"]):
+    for command in (["kick", "小明"], ["reload"], ["shutdown", "-y"], ["log", "level", "error"]):
         done = run("-s", path, *command)
         assert done.returncode == 77 and "reading only" in done.stderr
     assert daemon.online()["users"] == 1

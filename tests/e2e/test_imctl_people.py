@@ -102,7 +102,9 @@ def user_delete(server, enter, connect):
     bob.ask("group", do="join", conv="#tea")
     ann.event("member")
     server.imctl("hook", "add", "anns", "ann", "http://127.0.0.1:9/")
-    server.imctl("user", "delete", "ann")
+    assert server.imctl("user", "delete", "ann", "-n")["user"] == "ann"
+    assert "say -y" in refused(server, "user", "delete", "ann").err
+    server.imctl("user", "delete", "ann", "-y")
     assert ann.event("bye")["name"] == "revoked"
     assert (event := bob.event("member"))["do"] == "role" and event["role"] == "owner"
     assert bob.event("member")["do"] == "leave"
@@ -179,7 +181,8 @@ def group_members(server, enter):
 def group_delete(server, enter):
     ann = enter("ann", "correct horse")
     ann.ask("group", do="create", conv="#tea")
-    server.imctl("group", "delete", "#tea")
+    assert server.imctl("group", "delete", "#tea", "-n")["group"] == "#tea"
+    server.imctl("group", "delete", "#tea", "-y")
     assert ann.event("member")["do"] == "delete"
     assert server.imctl("group", "list")["groups"] == []
 

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum { MOST = 100 };
     struct im_rpc_command table[MOST + 1];
     const struct im_rpc_command *const tables[] = {table, NULL}, *command;
-    const struct im_rpc real = {imd_admin_tables, NULL}, rpc = {tables, NULL};
+    const struct im_rpc real = {.tables = imd_admin_tables}, rpc = {.tables = tables};
     struct im_rpc_place at = {0};
     size_t n = 0;
     int answers = 0;

@@ -43,6 +43,7 @@ EXTRA_DIST += tests/unit/person.h tests/unit/unit.h tests/unit/world.h
 UNIT_TESTS += \
 	tests/unit/test_account \
 	tests/unit/test_backoff \
+	tests/unit/test_ban \
 	tests/unit/test_hasher \
 	tests/unit/test_jwt \
 	tests/unit/test_keys \

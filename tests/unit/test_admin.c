@@ -80,7 +80,7 @@ struct client {
 static int setup(void **state)
 {
     struct client *c = calloc(1, sizeof *c);
-    c->rpc = (struct im_rpc){tables, &c->host};
+    c->rpc = (struct im_rpc){.tables = tables, .host = &c->host};
     *state = c;
     return 0;
 }
@@ -307,12 +307,55 @@ static void help_and_description_come_from_the_table(void **state)
     json_decref(list);
 }
 
+/* Who did what. */
+
+static struct im_out audited;
+
+static void note(const struct im_rpc_call *call, enum im_reason outcome)
+{
+    im_rpc_put_call(call, &audited);
+    im_out_printf(&audited, " %u %s\n", call->peer.uid, im_reason_name(outcome));
+}
+
+static void what_changes_something_is_noted_and_secrets_are_not(void **state)
+{
+    static const struct im_rpc_command commands[] = {
+        {.name = "put",
+         .access = IM_RPC_WRITE,
+         .args = {{"text", IM_RPC_STRING, false, NULL, "."},
+                  {"times", IM_RPC_UINT, false, NULL, "."},
+                  {"password", IM_RPC_SECRET, false, NULL, "."},
+                  {"words", IM_RPC_PRIVATE, false, NULL, "."}},
+         .run = echo},
+        {.name = "look", .run = echo},
+        {.name = "fails", .access = IM_RPC_WRITE, .run = fails},
+        {.name = NULL},
+    };
+    static const struct im_rpc_command *const both[] = {commands, NULL};
+    struct client *c = *state;
+    const struct im_rpc_sink sink = {hear, hear_item, c};
+    c->rpc = (struct im_rpc){.tables = both, .host = &c->host, .audit = note};
+    static const char *const lines[] = {
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"put\",\"params\":[\"a\",2,\"hush\",\"between us\"]}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"look\"}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"fails\"}",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        im_rpc_line(&c->rpc, im_str(lines[i]), (struct im_rpc_peer){true, 7}, &sink);
+    im_rpc_line(&c->rpc, im_str(lines[2]), (struct im_rpc_peer){false, 8}, &sink);
+    im_out_char(&audited, '\0');
+    assert_string_equal(im_out_data(&audited), "put text=a times=2 words=(10 bytes) 7 ok\n"
+                                               "fails 7 no_such_user\n"
+                                               "fails 8 forbidden\n");
+    im_out_clear(&audited);
+}
+
 /* The real tables. */
 
 static void every_command_is_complete(void **state)
 {
     (void)state;
-    struct im_rpc rpc = {imd_admin_tables, NULL};
+    struct im_rpc rpc = {.tables = imd_admin_tables};
     struct im_rpc_place at = {0};
     size_t n = 0;
     for (const struct im_rpc_command *c; (c = im_rpc_next(&rpc, &at)); n++) {
@@ -321,8 +364,12 @@ static void every_command_is_complete(void **state)
         assert_non_null(c->show);
         assert_true(strlen(c->help) > 10 && c->help[strlen(c->help) - 1] == '.');
         assert_null(c->args[IM_RPC_ARGS_MAX].name);
-        for (const struct im_rpc_arg *arg = c->args; arg->name; arg++)
+        bool dry = false;
+        for (const struct im_rpc_arg *arg = c->args; arg->name; arg++) {
             assert_non_null(arg->help);
+            dry = dry || strcmp(arg->name, "dry") == 0;
+        }
+        assert_true(dry || !c->asks);
     }
     assert_true(n > 11);
 }
@@ -342,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stream_is_notifications_and_then_an_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_ends_with_its_asker, setup, teardown),
         cmocka_unit_test_setup_teardown(help_and_description_come_from_the_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_changes_something_is_noted_and_secrets_are_not, setup, teardown),
         cmocka_unit_test(every_command_is_complete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

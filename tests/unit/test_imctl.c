@@ -202,7 +202,7 @@ static int match(const char *typed, char *out, size_t cap)
         words[count++] = word;
     json_t *table = parse(commands), *params = NULL;
     const json_t *command = NULL;
-    int status = command_match(table, words, count, &command, &params);
+    int status = command_match(table, words, count, &command, &params, &(bool){false});
     if (status == EX_OK) {
         char *json = json_dumps(params, JSON_COMPACT);
         snprintf(out, cap, "%s %s", json_string_value(json_object_get(command, "name")), json);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "core/bytes.h"
 #include "core/config.h"
@@ -117,6 +118,15 @@ static bool is_required(const json_t *arg)
     return json_is_true(json_object_get(arg, "required"));
 }
 
+/* The server's folder is another. */
+static json_t *whole_path(const char *path)
+{
+    char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+    json_t *whole = here ? json_sprintf("%s/%s", here, path) : json_string(path);
+    free(here);
+    return whole;
+}
+
 static int set_value(json_t *params, const json_t *arg, const char *value)
 {
     const char *type = json_string_value(json_object_get(arg, "type"));
@@ -130,7 +140,9 @@ static int set_value(json_t *params, const json_t *arg, const char *value)
         complain("%s is asked for, or read from standard input: on a command line others could see it.", name_of(arg));
         return EX_USAGE;
     }
-    if (!type || strcmp(type, "uint") != 0) {
+    if (type && strcmp(type, "file") == 0) {
+        json = whole_path(value);
+    } else if (!type || strcmp(type, "uint") != 0) {
         json = json_string(value);
     } else if (!im_str_u64(im_str(value), &n) || n > INT64_MAX) {
         complain("%s must be a whole number, not \"%s\".", name_of(arg), value);
@@ -146,15 +158,26 @@ static int set_value(json_t *params, const json_t *arg, const char *value)
     return EX_OK;
 }
 
+/* One word after another, with what is known of them so far. */
+struct reading {
+    const json_t *command, *args;
+    char **words;
+    int count, at;
+    size_t position;
+    bool only_values; /* after "--" */
+    json_t *params;
+    bool yes;
+};
+
 /* "-i" stands for the argument whose name begins so, where imctl itself carries the command out; elsewhere a word may
  * begin with a dash. */
-static const json_t *find_letter(const json_t *command, const char *word)
+static const json_t *find_letter(const struct reading *r, const char *word)
 {
     const json_t *arg;
     size_t i;
-    if (!command_is_own(command) || word[0] != '-' || !word[1] || word[2])
+    if (!command_is_own(r->command) || word[0] != '-' || !word[1] || word[2])
         return NULL;
-    json_array_foreach(json_object_get(command, "args"), i, arg)
+    json_array_foreach(r->args, i, arg)
     {
         if (*name_of(arg) == word[1])
             return arg;
@@ -169,47 +192,70 @@ static bool is_flag(const json_t *arg)
     return choices && (strcmp(choices, "yes") == 0 || strcmp(choices, "no|yes") == 0);
 }
 
-/* "--filter", without a value in the same word. */
-static const json_t *find_option(const json_t *command, const char *word)
-{
-    if (strncmp(word, "--", 2) != 0)
-        return NULL;
-    return find_arg(json_object_get(command, "args"), word + 2, strlen(word + 2));
-}
-
 /* "-i 5", "--interval 5", "-b". */
-static int set_option(const json_t *command, const json_t *arg, char **words, int count, int *at, json_t *params)
+static int set_option(struct reading *r, const json_t *arg)
 {
     if (is_flag(arg))
-        return set_value(params, arg, "yes");
-    if (*at + 1 == count) {
-        complain("%s needs a value; see: imctl help %s", words[*at], name_of(command));
+        return set_value(r->params, arg, "yes");
+    if (r->at + 1 == r->count) {
+        complain("%s needs a value; see: imctl help %s", r->words[r->at], name_of(r->command));
         return EX_USAGE;
     }
-    return set_value(params, arg, words[++*at]);
+    return set_value(r->params, arg, r->words[++r->at]);
 }
 
-static int read_args(const json_t *command, char **words, int count, json_t *params)
+/* -y and -n, which only commands that ask have. */
+static int set_answer(struct reading *r, const char *word)
 {
-    const json_t *args = json_object_get(command, "args"), *option;
-    size_t position = 0;
-    int status = EX_OK;
-    for (int i = 0; i < count && status == EX_OK; i++) {
-        if ((option = find_letter(command, words[i])) || (option = find_option(command, words[i]))) {
-            status = set_option(command, option, words, count, &i, params);
-            continue;
-        }
-        const char *name = words[i] + (strncmp(words[i], "--", 2) == 0 ? 2 : 0), *equals = strchr(name, '=');
-        const json_t *arg = equals ? find_arg(args, name, (size_t)(equals - name)) : NULL;
-        const char *value = arg ? equals + 1 : words[i];
-        if (!arg)
-            arg = json_array_get(args, position++);
-        if (!arg) {
-            complain("%s takes no \"%s\"; see: imctl help %s", name_of(command), words[i], name_of(command));
-            return EX_USAGE;
-        }
-        status = set_value(params, arg, value);
+    if (!find_arg(r->args, "dry", 3)) {
+        complain("%s has no %s.", name_of(r->command), word);
+        return EX_USAGE;
     }
+    if (word[1] == 'y')
+        r->yes = true;
+    else
+        json_object_set_new(r->params, "dry", json_string("yes"));
+    return EX_OK;
+}
+
+static int set_positional(struct reading *r, const char *word)
+{
+    const json_t *arg = json_array_get(r->args, r->position++);
+    if (arg)
+        return set_value(r->params, arg, word);
+    complain("%s takes no \"%s\"; see: imctl help %s", name_of(r->command), word, name_of(r->command));
+    return EX_USAGE;
+}
+
+static int read_word(struct reading *r)
+{
+    const char *word = r->words[r->at], *name = strncmp(word, "--", 2) == 0 ? word + 2 : word;
+    const char *equals = strchr(name, '=');
+    const json_t *arg;
+    if (r->only_values)
+        return set_positional(r, word);
+    if (name > word && !*name) {
+        r->only_values = true;
+        return EX_OK;
+    }
+    if ((arg = find_letter(r, word)))
+        return set_option(r, arg);
+    if (strcmp(word, "-y") == 0 || strcmp(word, "-n") == 0)
+        return set_answer(r, word);
+    arg = equals || name > word ? find_arg(r->args, name, equals ? (size_t)(equals - name) : strlen(name)) : NULL;
+    if (arg && equals)
+        return set_value(r->params, arg, equals + 1);
+    return arg ? set_option(r, arg) : set_positional(r, word);
+}
+
+static int read_args(const json_t *command, char **words, int count, json_t *params, bool *yes)
+{
+    struct reading r = {
+        .command = command, .args = json_object_get(command, "args"), .words = words, .count = count, .params = params};
+    int status = EX_OK;
+    for (; r.at < count && status == EX_OK; r.at++)
+        status = read_word(&r);
+    *yes = r.yes;
     return status;
 }
 
@@ -303,9 +349,10 @@ bool command_takes_secrets(const json_t *table, char **words, int count)
     return !command;
 }
 
-int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params)
+int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params, bool *yes)
 {
     int used;
+    *yes = false;
     *command = find_longest(table, words, count, &used);
     if (!*command)
         return unknown(table, words, count);
@@ -314,7 +361,7 @@ int command_match(const json_t *table, char **words, int count, const json_t **c
     if (strcmp(name_of(*command), "help") == 0)
         status = help_args(table, words + used, count - used, *params);
     else
-        status = read_args(*command, words + used, count - used, *params);
+        status = read_args(*command, words + used, count - used, *params, yes);
     if (status == EX_OK)
         status = check_required(*command, *params);
     if (status == EX_OK && command_is_own(*command))

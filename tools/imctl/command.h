@@ -6,9 +6,10 @@
 
 /* What was typed, held against the server's table of commands. */
 
-/* Finds the command that the first words name and makes its parameters from the rest: in order, or as NAME=VALUE.
- * Returns EX_OK, a row of the table (borrowed) and parameters (the caller's); or says what is wrong. */
-int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params);
+/* Finds the command that the first words name and makes its parameters from the rest: in order, or as NAME=VALUE,
+ * or --NAME VALUE. Returns EX_OK, a row of the table (borrowed), parameters (the caller's) and whether there was a -y;
+ * or says what is wrong. */
+int command_match(const json_t *table, char **words, int count, const json_t **command, json_t **params, bool *yes);
 
 /* Does the command that these words begin with take one, so that one may have slipped in among them? True also of what
  * is no command: nobody knows what it was to be. */

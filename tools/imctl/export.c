@@ -198,6 +198,13 @@ void show_export(const json_t *result, const char *const *show, size_t words, co
         {
             show_record(row, show + 2, words - 2, style->format, out);
         }
+    } else if (is_show(show, words, "ndjson", 2)) {
+        put_names(show + 1, 1, style, out);
+        json_array_foreach(json_object_get(result, show[1]), i, row)
+        {
+            put_value(out, row, true, style->format);
+            im_out_char(out, '\n');
+        }
     } else if (is_show(show, words, "line", 1)) {
         put_line_names(show + 1, words - 1, style, out);
     } else if (is_show(show, words, "text", 1) && json_is_string(string)) {

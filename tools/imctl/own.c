@@ -41,7 +41,7 @@ int own_run(const char *name, struct client *client, const struct options *optio
 json_t *own_table(void)
 {
     const struct im_rpc_command *const tables[] = {imd_imctl_commands, NULL};
-    struct im_rpc rpc = {tables, NULL};
+    struct im_rpc rpc = {.tables = tables};
     return im_rpc_describe(&rpc);
 }
 

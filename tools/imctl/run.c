@@ -106,6 +106,7 @@ static void print_item(void *arg, json_t *item)
         exit(status);
 }
 
+/* Some commands tell by their result how the program shall end. */
 static int print_response(json_t *response, const struct printing *printing)
 {
     const json_t *result = json_object_get(response, "result");
@@ -116,25 +117,83 @@ static int print_response(json_t *response, const struct printing *printing)
     int status = run_print(&out);
     mention_rest(result, printing->show, printing->style.format);
     im_out_clear(&out);
-    return status;
+    return status == EX_OK ? (int)json_integer_value(json_object_get(result, "exit")) : status;
+}
+
+static int call(struct client *client, const json_t *command, json_t *params, struct printing *printing,
+                json_t **response)
+{
+    const char *name = json_string_value(json_object_get(command, "name"));
+    if (json_is_true(json_object_get(command, "patient")))
+        return client_stream(client, name, params, print_item, printing, response);
+    return client_call(client, name, params, response);
+}
+
+/* Where the answer comes in pages, it is asked for the next until there is none. */
+static bool next_page(const json_t *response, const char *show, json_t *params)
+{
+    json_t *next = json_object_get(json_object_get(response, "result"), "next");
+    if (!next || strncmp(show, "ndjson ", 7) != 0)
+        return false;
+    return json_object_set(params, "after", next) == 0;
 }
 
 /* Asks, and prints what comes while it is being answered, and the answer. Takes params. */
 static int call_and_print(struct client *client, const struct options *options, const json_t *command, json_t *params)
 {
-    const char *name = json_string_value(json_object_get(command, "name"));
     const char *show = json_string_value(json_object_get(command, "show"));
     struct printing printing = {show ? show : "fields", run_style(options)};
-    json_t *response = NULL;
     int status;
-    if (json_is_true(json_object_get(command, "patient")))
-        status = client_stream(client, name, params, print_item, &printing, &response);
-    else
-        status = client_call(client, name, params, &response);
-    if (status == EX_OK)
-        status = print_response(response, &printing);
+    bool more = false;
+    do {
+        json_t *response = NULL;
+        status = call(client, command, json_incref(params), &printing, &response);
+        if (status == EX_OK)
+            status = print_response(response, &printing);
+        more = status == EX_OK && next_page(response, printing.show, params);
+        printing.style.goes_on = true;
+        json_decref(response);
+    } while (more);
+    json_decref(params);
+    return status;
+}
+
+/* Shows what would be done, beside what the command itself prints. */
+static int show_plan(struct client *client, const json_t *command, const json_t *params)
+{
+    const char *show = json_string_value(json_object_get(command, "show"));
+    json_t *dry = json_copy((json_t *)(uintptr_t)params), *response = NULL;
+    struct im_out out = {0};
+    json_object_set_new(dry, "dry", json_string("yes"));
+    int status = call(client, command, dry, NULL, &response);
+    const json_t *result = json_object_get(response, "result");
+    if (status == EX_OK && !result)
+        status = show_error(response, SHOW_PEOPLE);
+    if (result) {
+        show_result(result, show ? show : "fields", &(struct show_style){0}, &out);
+        fwrite(im_out_data(&out), 1, out.len, stderr);
+    }
+    im_out_clear(&out);
     json_decref(response);
     return status;
+}
+
+static int confirm(struct client *client, const json_t *command, const json_t *params)
+{
+    if (!isatty(STDIN_FILENO)) {
+        complain("%s cannot be undone, and there is nobody to ask: say -y, or -n to see what it would do.",
+                 json_string_value(json_object_get(command, "name")));
+        return EX_USAGE;
+    }
+    int status = show_plan(client, command, params), answer;
+    if (status != EX_OK)
+        return status;
+    fprintf(stderr, "%s [y/N] ", json_string_value(json_object_get(command, "asks")));
+    answer = getchar();
+    if (answer == 'y' || answer == 'Y')
+        return EX_OK;
+    complain("nothing was done.");
+    return EX_TEMPFAIL;
 }
 
 static int fetch_table(struct client *client, const struct options *options, json_t **table)
@@ -177,16 +236,18 @@ int run_words(struct client *client, const struct options *options, const json_t
 {
     json_t *params = NULL;
     const json_t *command = NULL;
-    int status = command_match(table, words, count, &command, &params);
+    bool yes;
+    int status = command_match(table, words, count, &command, &params, &yes);
     if (status != EX_OK)
         return status;
-    const char *name = json_string_value(json_object_get(command, "name"));
-    if (command_is_own(command)) {
-        status = own_run(name, client, options, params);
-        json_decref(params);
-        return status;
-    }
-    return call_and_print(client, options, command, params);
+    if (json_object_get(command, "asks") && !yes && !json_object_get(params, "dry"))
+        status = confirm(client, command, params);
+    if (status == EX_OK && command_is_own(command))
+        status = own_run(json_string_value(json_object_get(command, "name")), client, options, params);
+    else if (status == EX_OK)
+        status = call_and_print(client, options, command, json_incref(params));
+    json_decref(params);
+    return status;
 }
 
 int run_command(const struct options *options, char **words, int count)
@@ -202,5 +263,5 @@ int run_command(const struct options *options, char **words, int count)
         status = run_words(&client, options, table, words, count);
     json_decref(table);
     client_close(&client);
-    return status;
+    return strcmp(words[0], "check") == 0 && status > 2 ? 3 : status; /* what monitoring calls unknown */
 }

@@ -310,12 +310,27 @@ static void show_people(const json_t *result, const char *const *show, size_t wo
     }
 }
 
+/* For programs, and for files: each value is JSON on a line of its own. */
+static void show_lines(const json_t *rows, struct im_out *out)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach(rows, i, row)
+    {
+        im_json_put(out, row);
+        im_out_char(out, '\n');
+    }
+}
+
 void show_result(const json_t *result, const char *show, const struct show_style *style, struct im_out *out)
 {
     const char *words[SHOW_COLUMNS_MAX];
     char *copy = im_strndup(show, strlen(show));
     size_t n = show_split(copy, words);
-    if (style->format == SHOW_JSON) {
+    bool lines = n == 2 && strcmp(words[0], "ndjson") == 0;
+    if (lines && (style->format == SHOW_JSON || style->format == SHOW_PEOPLE)) {
+        show_lines(json_object_get(result, words[1]), out);
+    } else if (style->format == SHOW_JSON) {
         im_json_put(out, result);
         im_out_char(out, '\n');
     } else if (style->format == SHOW_PEOPLE) {

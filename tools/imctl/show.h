@@ -20,8 +20,8 @@ struct show_style {
 };
 
 /* Writes a result in the way its command's `show` asks for ("text", "fields", "table KEY COLUMN…", "report KEY
- * COLUMN…": fields and then a table, "line KEY…": a stream, of which all has been said). What it does not know it shows
- * as fields. */
+ * COLUMN…": fields and then a table, "ndjson KEY": lines of JSON, "line KEY…": a stream, of which all
+ * has been said). What it does not know it shows as fields. */
 void show_result(const json_t *result, const char *show, const struct show_style *, struct im_out *);
 
 /* Writes one item of a stream, by the same `show`: "line KEY…" is these values in a line, and then the others by name;

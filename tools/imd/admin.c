@@ -219,6 +219,17 @@ static void on_ready(void *arg, struct im_stream *stream)
     refuse(imd, stream, IM_FORBIDDEN, message);
 }
 
+/* Who did what, and what came of it. */
+static void audit(const struct im_rpc_call *call, enum im_reason outcome)
+{
+    const struct imd *imd = call->rpc->host;
+    struct im_out what = {0};
+    im_rpc_put_call(call, &what);
+    IM_LOG(imd->log, IM_LOG_INFO, "admin", "audit", IM_KV("command", ((struct im_str){im_out_data(&what), what.len})),
+           IM_KN("by_uid", call->peer.uid), IM_KS("outcome", im_reason_name(outcome)));
+    im_out_clear(&what);
+}
+
 /* Opening. */
 
 const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
@@ -232,6 +243,11 @@ const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
                                                          imd_config_commands,
                                                          imd_why_commands,
                                                          imd_imctl_commands,
+                                                         imd_store_commands,
+                                                         imd_ban_commands,
+                                                         imd_say_commands,
+                                                         imd_data_commands,
+                                                         imd_judge_commands,
                                                          NULL};
 
 static enum im_reason give_to_group(const char *path, const char *group_name, struct im_error *error)
@@ -273,7 +289,7 @@ enum im_reason imd_admin_open(struct imd *imd, struct imd_admin **out, struct im
     const struct im_config *config = imd->config;
     struct imd_admin *admin = im_zalloc(sizeof *admin);
     admin->imd = imd;
-    admin->rpc = (struct im_rpc){imd_admin_tables, imd};
+    admin->rpc = (struct im_rpc){imd_admin_tables, imd, audit};
     admin->all = (struct socket){.admin = admin, .may_write = true};
     admin->read_only = (struct socket){.admin = admin};
     *out = admin;

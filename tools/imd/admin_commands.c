@@ -191,15 +191,12 @@ static void kicked(struct im_rpc_call *call, uint64_t closed, json_t *what)
 struct search {
     uint64_t id;
     bool found;
-    char user[IM_NAME_BYTES_MAX + 1]; /* "": not logged in */
 };
 
 static bool match_session(void *arg, const struct im_session_view *view)
 {
     struct search *search = arg;
     search->found = view->id == search->id;
-    if (search->found && view->user.p)
-        snprintf(search->user, sizeof search->user, "%.*s", (int)view->user.len, view->user.p);
     return !search->found;
 }
 
@@ -222,15 +219,11 @@ static bool has_user(const struct im_core *core, struct im_str user)
 static void kick_session(struct im_rpc_call *call, uint64_t id)
 {
     const struct imd *imd = host(call);
-    struct search search = {.id = id};
-    im_core_sessions(imd->core, match_session, &search);
     size_t closed = im_core_kick_session(imd->core, id);
     if (closed == 0) {
         im_rpc_fail(call, IM_NO_SUCH_SESSION, "no session %" PRIu64 "; see: imctl sessions", id);
         return;
     }
-    IM_LOG(imd->log, IM_LOG_INFO, "admin", "kicked", IM_KN("session", (int64_t)id), IM_KS("user", search.user),
-           IM_KN("by_uid", call->peer.uid));
     kicked(call, closed, json_pack("{s:I}", "session", (json_int_t)id));
 }
 
@@ -244,8 +237,6 @@ static void kick_user(struct im_rpc_call *call, struct im_str user)
                     im_str_u64(user, &digits) ? ", nor is there a session of that number" : "");
         return;
     }
-    IM_LOG(imd->log, IM_LOG_INFO, "admin", "kicked", IM_KV("user", user), IM_KN("sessions", (int64_t)closed),
-           IM_KN("by_uid", call->peer.uid));
     kicked(call, closed, json_pack("{s:o}", "user", im_json_text(user)));
 }
 
@@ -418,10 +409,59 @@ static void log_level(struct im_rpc_call *call)
         im_rpc_fail(call, IM_FORBIDDEN, "log.level LEVEL changes something, and this socket is for reading only");
         return;
     }
+    uint64_t for_ms = 0;
+    if (!imd_read_period(call, "for", 0, &for_ms))
+        return;
+    if (wanted.p) {
+        im_rpc_audit(call);
+        imd->log_levels_end_ms = for_ms ? im_loop_now_ms() + for_ms : 0;
+    }
     for (enum im_log_level level = IM_LOG_ERROR; wanted.p && level <= IM_LOG_DEBUG; level++)
         if (im_str_eq(im_str(im_log_level_name(level)), wanted))
             im_log_file_set_level(imd->log_file, part.p, level);
     im_rpc_result(call, log_levels(imd));
+}
+
+void imd_log_levels_tick(struct imd *imd)
+{
+    struct im_error error = {0};
+    if (imd->log_levels_end_ms == 0 || im_loop_now_ms() < imd->log_levels_end_ms)
+        return;
+    imd->log_levels_end_ms = 0;
+    if (im_log_file_configure(imd->log_file, imd->config, &error) == IM_OK)
+        IM_LOG(imd->log, IM_LOG_INFO, "log", "the levels of the configuration are back");
+    else
+        IM_LOG(imd->log, IM_LOG_ERROR, "log", "the levels stay", IM_KS("problem", error.detail));
+}
+
+/* drain */
+
+static void drain(struct im_rpc_call *call)
+{
+    struct imd *imd = host(call);
+    uint64_t rate = 100, deadline_ms = 0;
+    struct im_online online;
+    im_rpc_uint(call, "rate", &rate);
+    if (rate == 0 || rate > 1000000) {
+        im_rpc_fail(call, IM_BAD_FIELD, "rate must be from 1 to 1000000");
+        return;
+    }
+    im_core_online(imd->core, &online);
+    if (imd->state != IMD_RUNNING) {
+        im_rpc_result(call,
+                      json_pack("{s:s, s:I}", "state", imd_state_name(imd), "sessions", (json_int_t)online.sessions));
+        return;
+    }
+    uint64_t otherwise = (online.sessions / rate + 1) * 1000 + imd->config->shutdown_ms;
+    if (!imd_read_period(call, "deadline", otherwise, &deadline_ms))
+        return;
+    if (!imd_is_dry(call))
+        imd_drain(imd, rate, deadline_ms);
+    json_t *result = json_object();
+    im_json_set_number(result, "sessions", online.sessions);
+    im_json_set_number(result, "rate", rate);
+    im_json_set_number(result, "deadline_ms", deadline_ms);
+    im_rpc_result(call, result);
 }
 
 /* shutdown */
@@ -429,10 +469,15 @@ static void log_level(struct im_rpc_call *call)
 static void shut_down(struct im_rpc_call *call)
 {
     struct imd *imd = host(call);
+    struct im_online online;
     json_t *result = json_object();
+    im_core_online(imd->core, &online);
+    im_json_set_number(result, "sessions", online.sessions);
     im_json_set_number(result, "deadline_ms", imd->config->shutdown_ms);
+    bool dry = imd_is_dry(call);
     im_rpc_result(call, result);
-    imd_shutdown(imd, "imctl");
+    if (!dry)
+        imd_shutdown(imd, "imctl");
 }
 
 /* help, commands */
@@ -525,19 +570,36 @@ const struct im_rpc_command imd_admin_commands[] = {
     {
         .name = "log.level",
         .args = {{"level", IM_RPC_STRING, false, "error|warn|info|debug", "The new level, until the next reload."},
-                 {"part", IM_RPC_STRING, false, log_parts + 1, "Only of this part; all that have none of their own."}},
+                 {"part", IM_RPC_STRING, false, log_parts + 1, "Only of this part; all that have none of their own."},
+                 {"for", IM_RPC_STRING, false, NULL, "Then the configuration's levels are back, such as 10m."}},
         .help = "Show how much is logged, by part of the server, or change it.",
-        .example = "log level debug",
+        .example = "log level debug store --for 10m",
         .show = "fields",
         .run = log_level,
     },
     {
+        .name = "drain",
+        .access = IM_RPC_WRITE,
+        .args = {{"rate", IM_RPC_UINT, false, NULL, "Sessions told to go in a second, 100 unless told otherwise."},
+                 {"deadline", IM_RPC_STRING, false, NULL, "After so long the rest is closed; or what the rate needs."},
+                 IMD_DRY_ARG},
+        .help = "Stop at a gentle pace. Nobody new is let in, and the sessions are told a few at a time to come back, "
+                "each once what it asked is answered; those that are left go on until it is their turn. Asked "
+                "again, it tells how many there still are.",
+        .example = "drain --rate 200 --deadline 5m",
+        .show = "fields",
+        .asks = "Drain the server, and stop it?",
+        .run = drain,
+    },
+    {
         .name = "shutdown",
         .access = IM_RPC_WRITE,
+        .args = {IMD_DRY_ARG},
         .help = "Stop in good order, as SIGTERM does. Clients are told when to come back, and what they asked is "
                 "answered. A second time: at once.",
         .example = "shutdown",
         .show = "fields",
+        .asks = "Stop the server?",
         .run = shut_down,
     },
     {

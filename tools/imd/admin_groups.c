@@ -110,7 +110,6 @@ static void group_deleted(struct imd_job *job)
 {
     json_t *result = json_object();
     im_json_set_text(result, "group", im_name_text(&job->name));
-    imd_job_audit(job, im_name_text(&job->name));
     imd_job_end(job, result);
 }
 
@@ -124,6 +123,10 @@ static void owner_found(struct imd_job *job)
     if (!found) {
         imd_job_fail(job, IM_SYSTEM, "%s has no owner among its first %d members", im_name_text(&job->name).p,
                      LIST_MAX);
+        return;
+    }
+    if (imd_is_dry(job->call)) {
+        group_deleted(job);
         return;
     }
     struct im_msg msg = {.kind = IM_CONV_GROUP,
@@ -217,7 +220,6 @@ static void report_closed(struct imd_job *job)
     }
     json_t *result = json_object();
     im_json_set_text(result, "ticket", im_rpc_string(job->call, "ticket"));
-    imd_job_audit(job, im_rpc_string(job->call, "ticket"));
     imd_job_end(job, result);
 }
 
@@ -277,10 +279,11 @@ const struct im_rpc_command imd_group_commands[] = {
     {
         .name = "group.delete",
         .access = IM_RPC_WRITE,
-        .args = {GROUP_ARG},
+        .args = {GROUP_ARG, IMD_DRY_ARG},
         .help = "Delete a group. Its members learn it as if an owner had done it, and keep their history.",
         .example = "group delete '#tea'",
         .show = "fields",
+        .asks = "Delete this group?",
         .run = group_delete,
     },
     {

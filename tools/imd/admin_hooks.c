@@ -36,12 +36,6 @@ static struct imd_hook *find(struct im_rpc_call *call)
     return hook;
 }
 
-static void audit(const struct im_rpc_call *call, struct im_str name)
-{
-    IM_LOG(host(call)->log, IM_LOG_INFO, "admin", call->command->name, IM_KV("hook", name),
-           IM_KN("by_uid", call->peer.uid));
-}
-
 /* Does whoever is named have an account, where one is needed? */
 
 struct lookup {
@@ -261,7 +255,6 @@ static void added(void *arg, enum im_reason reason)
     } else {
         json_t *result = describe(call, hook);
         im_json_set_text(result, "secret", im_str(hook->rule.secret)); /* this once */
-        audit(call, name);
         im_rpc_result(call, result);
     }
 }
@@ -303,7 +296,6 @@ static void changed(void *arg, enum im_reason reason)
         set_flag(result, "enabled", hook->rule.enabled);
     else
         set_flag(result, "deleted", true);
-    audit(call, name);
     im_rpc_result(call, result);
 }
 
@@ -381,7 +373,6 @@ static void made(struct im_store_op *op)
         im_json_set_text(result, "path", (struct im_str){im_out_data(&path), path.len}); /* this once */
         im_json_set_text(result, "id", (struct im_str){m->key, 12});
         im_out_clear(&path);
-        audit(call, im_name_text(&m->token.user));
         im_rpc_result(call, result);
     }
     im_out_clear(&m->value);
@@ -455,12 +446,13 @@ const struct im_rpc_command imd_hook_commands[] = {
         .access = IM_RPC_WRITE,
         .args = {{"name", IM_RPC_STRING, true, NULL, "A name for it: a-z, 0-9, '.', '_' and '-'."},
                  {"user", IM_RPC_USER, true, NULL, "Whose events it gets: a user's id, often a bot's."},
-                 {"url", IM_RPC_STRING, true, NULL, "Where they are posted to: http:// or https://."},
+                 {"url", IM_RPC_PRIVATE, true, NULL, "Where they are posted to: http:// or https://."},
                  {"events", IM_RPC_STRING, false, NULL, "Some of msg,edit,delete,react,member; all unless given."},
                  {"when", IM_RPC_STRING, false, "always|away", "away: only while the user is not here."},
                  {"conversations", IM_RPC_STRING, false, NULL, "Some of them: ids and #groups, with commas."},
                  {"own", IM_RPC_STRING, false, "yes|no", "Also what the user sends; no unless given."},
-                 {"secret", IM_RPC_SECRET, false, NULL, "What signs the deliveries; made up unless named, then asked for."}},
+                 {"secret", IM_RPC_SECRET, false, NULL,
+                  "What signs the deliveries; made up unless named, then asked for."}},
         .help = "Post what happens in a user's conversations to a URL: each event as JSON, signed, in order, again "
                 "until it is accepted. The answer tells the secret this once.",
         .usage = "NAME USER URL [events=LIST] [when=away] [conversations=LIST] [own=yes] [secret=]",

@@ -23,7 +23,6 @@ static void draw(struct imd_job *job, char secret[IM_SECRET_MAX])
 
 static void tell(struct imd_job *job)
 {
-    imd_job_audit(job, job->name.text_len > 0 ? im_name_text(&job->name) : im_str(job->key));
     imd_job_end(job, NULL);
 }
 

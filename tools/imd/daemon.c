@@ -225,6 +225,7 @@ static enum im_reason make_core(struct imd *imd, struct im_error *error)
         .gate = im_gate_new(options.hash_key),
         .passed = imd->passed,
         .turn = on_turn,
+        .bans = true,
     };
     imd_clock(imd);
     return IM_OK;
@@ -316,7 +317,9 @@ static enum im_reason start(struct imd *imd, struct im_error *error)
     start_service(imd, &imd->metrics_service, 64);
     imd_pages_init(imd);
     imd->hooks = imd_hooks_open(imd);
-    enum im_reason r = imd_admin_open(imd, &imd->admin, error);
+    enum im_reason r = imd_bans_load(imd, error);
+    if (r == IM_OK)
+        r = imd_admin_open(imd, &imd->admin, error);
     if (r == IM_OK)
         r = listen_metrics(imd, error);
     if (r == IM_OK)
@@ -344,14 +347,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(imd->base);
 }
 
-void imd_shutdown(struct imd *imd, const char *why)
+static void begin_drain(struct imd *imd, const char *why, uint64_t ms)
 {
-    if (imd->state >= IMD_DRAINING) {
-        IM_LOG(imd->log, IM_LOG_WARN, "imd", "stopping at once", IM_KS("why", why));
-        event_base_loopexit(imd->base, &(struct timeval){.tv_usec = LAST_WORDS_MS * 1000}); /* the asker is answered */
-        return;
-    }
-    uint64_t ms = imd->config->shutdown_ms;
     struct timeval deadline = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
     IM_LOG(imd->log, IM_LOG_INFO, "imd", "shutting down", IM_KS("why", why), IM_KN("deadline_ms", (int64_t)ms));
     imd_notify("STOPPING=1\nSTATUS=Stopping: %s", why);
@@ -359,8 +356,24 @@ void imd_shutdown(struct imd *imd, const char *why)
     close_client_listeners(imd);
     imd_clock(imd);
     imd_hooks_stop(imd->hooks);
-    im_core_drain(imd->core, imd->config->spread_ms);
     evtimer_add(imd->deadline, &deadline);
+}
+
+void imd_drain(struct imd *imd, uint64_t per_second, uint64_t deadline_ms)
+{
+    begin_drain(imd, "drain", deadline_ms);
+    im_core_drain_slowly(imd->core, per_second);
+}
+
+void imd_shutdown(struct imd *imd, const char *why)
+{
+    if (imd->state >= IMD_DRAINING) {
+        IM_LOG(imd->log, IM_LOG_WARN, "imd", "stopping at once", IM_KS("why", why));
+        event_base_loopexit(imd->base, &(struct timeval){.tv_usec = LAST_WORDS_MS * 1000}); /* the asker is answered */
+        return;
+    }
+    begin_drain(imd, why, imd->config->shutdown_ms);
+    im_core_drain(imd->core, imd->config->spread_ms);
 }
 
 static void check_store(struct imd *imd)
@@ -383,6 +396,12 @@ static void note_lag(struct imd *imd)
     imd->tick_due_us = (lag > 0 && lag < step ? due : now) + step;
 }
 
+static void each_second(struct imd *imd)
+{
+    im_log_file_flush(imd->log_file);
+    imd_log_levels_tick(imd);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct imd *imd = arg;
@@ -392,7 +411,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     im_core_tick(imd->core);
     check_store(imd);
     if (imd->ticks++ % (1000 / IM_TICK_MS) == 0)
-        im_log_file_flush(imd->log_file);
+        each_second(imd);
     if (imd->state == IMD_DRAINING && im_core_idle(imd->core))
         event_base_loopbreak(imd->base);
 }
@@ -519,6 +538,7 @@ static void free_loop(struct imd *imd)
 static void stop(struct imd *imd)
 {
     set_state(imd, IMD_STOPPING);
+    atomic_store(&imd->stop_care, true);
     close_client_listeners(imd);
     imd_admin_close(imd->admin);
     im_listener_close(&imd->metrics_listener);

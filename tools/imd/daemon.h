@@ -1,6 +1,8 @@
 #ifndef IM_TOOLS_IMD_DAEMON_H
 #define IM_TOOLS_IMD_DAEMON_H
 
+#include <stdatomic.h>
+
 #include "core/bytes.h"
 #include "core/core.h"
 #include "core/histogram.h"
@@ -71,13 +73,15 @@ struct imd {
     struct imd_admin *admin;
     struct imd_hooks *hooks;
     struct imd_tail *tails;
-    size_t jobs; /* admin commands under way; tools/imd/job.h */
+    atomic_bool stop_care; /* what takes long in the store shall give up */
+    size_t jobs;           /* admin commands under way; tools/imd/job.h */
     uint64_t admin_requests, admin_refused;
 
     int wake_fd;
     struct event *wake, *tick, *deadline, *watchdog, *signals[4];
     uint64_t ticks;
-    uint64_t tick_due_us; /* 0: not known yet */
+    uint64_t tick_due_us;       /* 0: not known yet */
+    uint64_t log_levels_end_ms; /* monotonic: when the configuration's levels are back; 0: not by themselves */
     uint64_t started_mono_ms;
     int64_t started_wall_ms;
 
@@ -103,6 +107,12 @@ bool imd_store_failed(const struct imd *);
 bool imd_store_full(const struct imd *);
 /* Stops in good order; a second time: at once. */
 void imd_shutdown(struct imd *, const char *why);
+/* The same at a gentler pace: so many sessions a second are told to come back, and after deadline_ms the rest. */
+void imd_drain(struct imd *, uint64_t per_second, uint64_t deadline_ms);
+/* bans.c: reads the bans from the store and tells the core; waits for that. */
+enum im_reason imd_bans_load(struct imd *, struct im_error *);
+/* Undoes changes of log levels once their time is over. */
+void imd_log_levels_tick(struct imd *);
 /* Calls ready() with fresh figures, on a later turn. */
 void imd_stats_ask(struct imd *, void (*ready)(void *arg, const struct im_store_stats *), void *arg);
 /* Makes a service's configuration from the server's. */

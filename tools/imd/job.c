@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "core/mem.h"
+#include "tools/imd/admin.h"
 #include "tools/imd/log.h"
 #include "tools/safe_json.h"
 
@@ -31,7 +32,15 @@ static void free_job(struct imd_job *job)
     im_out_clear(&job->before);
     json_decref(job->result);
     free(job->users.rows);
+    free(job->text);
+    free(job->own);
     free(job);
+}
+
+void imd_job_text(struct imd_job *job, struct im_str text)
+{
+    free(job->text);
+    job->text = im_strndup(text.p, text.len);
 }
 
 void imd_job_end(struct imd_job *job, json_t *result)
@@ -150,15 +159,30 @@ bool imd_job_group(struct imd_job *job, const char *arg)
     return false;
 }
 
-bool imd_job_period(struct imd_job *job, const char *arg, uint64_t otherwise, uint64_t *ms)
+static enum im_reason read_period(const struct im_rpc_call *call, const char *arg, uint64_t otherwise, uint64_t *ms,
+                                  struct im_error *error)
 {
     static const struct im_config_row row = {.type = IM_T_MS, .min = 1000, .max = 3153600000000};
-    struct im_error error = {0};
-    struct im_str text = im_rpc_string(job->call, arg);
+    struct im_str text = im_rpc_string(call, arg);
     *ms = otherwise;
-    if (text.p == NULL || im_config_set(&row, ms, text, &error) == IM_OK)
+    return text.p ? im_config_set(&row, ms, text, error) : IM_OK;
+}
+
+bool imd_job_period(struct imd_job *job, const char *arg, uint64_t otherwise, uint64_t *ms)
+{
+    struct im_error error = {0};
+    if (read_period(job->call, arg, otherwise, ms, &error) == IM_OK)
         return true;
     imd_job_fail(job, IM_BAD_FIELD, "%s: %s", arg, error.detail);
+    return false;
+}
+
+bool imd_read_period(struct im_rpc_call *call, const char *arg, uint64_t otherwise, uint64_t *ms)
+{
+    struct im_error error = {0};
+    if (read_period(call, arg, otherwise, ms, &error) == IM_OK)
+        return true;
+    im_rpc_fail(call, IM_BAD_FIELD, "%s: %s", arg, error.detail);
     return false;
 }
 
@@ -178,10 +202,4 @@ void imd_job_time(json_t *object, const char *key, int64_t ms)
     }
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     json_object_set_new(object, key, json_string(text));
-}
-
-void imd_job_audit(const struct imd_job *job, struct im_str what)
-{
-    IM_LOG(job->imd->log, IM_LOG_INFO, "admin", job->call->command->name, IM_KV("what", what),
-           IM_KN("by_uid", job->call->peer.uid));
 }

@@ -25,6 +25,9 @@ struct imd_job {
         struct im_store_history history;
         struct im_store_since since;
         struct im_store_find find;
+        struct im_store_stats stats;
+        struct im_store_cursors cursors;
+        struct im_store_care care;
     } op;                    /* each step's own; rows it has got are freed before the next one */
     struct im_hash_job hash; /* its password is the job's own copy */
     enum im_reason status;   /* of the last step, where it may fail */
@@ -34,11 +37,14 @@ struct imd_job {
     struct im_out value, before; /* of the record to be written; as it was */
     char key[IM_SECRET_KEY];
     json_t *result;
+    void *own;  /* a command's memory over its steps; malloc'd or NULL */
+    char *text; /* what the steps share; malloc'd or NULL */
     unsigned step;
     struct im_store_users users; /* an answer kept over the next steps; its rows are freed in the end */
 };
 
 struct imd_job *imd_job_new(struct im_rpc_call *);
+void imd_job_text(struct imd_job *, struct im_str); /* sets job->text */
 /* The name parameter as a user's id, or a conversation's name; false: the call has failed and the job is over. */
 bool imd_job_user(struct imd_job *, const char *arg);
 bool imd_job_group(struct imd_job *, const char *arg);
@@ -59,6 +65,5 @@ void imd_job_fail(struct imd_job *, enum im_reason, const char *format, ...) __a
 bool imd_job_period(struct imd_job *, const char *arg, uint64_t otherwise, uint64_t *ms);
 int64_t imd_job_now_ms(void);
 void imd_job_time(json_t *object, const char *key, int64_t ms); /* ISO 8601; 0: null */
-void imd_job_audit(const struct imd_job *, struct im_str what);
 
 #endif

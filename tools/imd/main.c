@@ -4,28 +4,34 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "stores/stores.h"
 #include "tools/imd/config_file.h"
 #include "tools/imd/daemon.h"
 #include "tools/imd/outside.h"
 
 #define DEFAULT_CONFIG IM_SYSCONFDIR "/imd/imd.yaml"
 
-enum action { RUN, TEST, SHOW, PRINT_DEFAULT, PRINT_VERSION, PRINT_HELP };
+enum action { RUN, TEST, SHOW, RESTORE, PRINT_DEFAULT, PRINT_VERSION, PRINT_HELP };
 
 struct options {
     enum action action;
     const char *path; /* NULL: not given */
+    const char *backup;
 };
 
 static const char usage[] =
     "Usage: imd [-c FILE]              run the server, in the foreground\n"
     "       imd -t [-c FILE]           test the configuration, and name its files\n"
     "       imd -T [-c FILE]           show it as it would take effect, defaults included\n"
+    "       imd --restore BACKUP [-c FILE]\n"
+    "                                  put a backup in the place of the store, while no server runs\n"
     "       imd --print-default-config\n"
     "       imd --version | --help\n"
     "\n"
@@ -40,6 +46,7 @@ static bool parse_options(int argc, char **argv, struct options *options)
         {"test", no_argument, NULL, 't'},
         {"check", no_argument, NULL, 't'},
         {"show", no_argument, NULL, 'T'},
+        {"restore", required_argument, NULL, 'r'},
         {"print-default-config", no_argument, NULL, 'p'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
@@ -52,6 +59,8 @@ static bool parse_options(int argc, char **argv, struct options *options)
         const char *letter = strchr(letters, c);
         if (c == 'c')
             options->path = optarg;
+        else if (c == 'r')
+            options->action = RESTORE, options->backup = optarg;
         else if (letter && *letter)
             options->action = actions[letter - letters];
         else
@@ -146,6 +155,32 @@ static int print_default(void)
     return status;
 }
 
+/* From here and not from data_dir, which is where the store's path begins. */
+static int restore(const struct im_config *config, const char *backup)
+{
+    uint8_t seed[16];
+    struct im_error error = {0};
+    enum im_reason r = IM_OK;
+    char *from = realpath(backup, NULL);
+    if (config->store_kind != IM_STORE_SQLITE)
+        r = im_fail(&error, IM_CONFIG, "store.kind is not sqlite: there is no store to put it into");
+    else if (!from)
+        r = im_fail(&error, IM_SYSTEM, "%.200s: %s", backup, strerror(errno));
+    else if (chdir(config->data_dir) != 0)
+        r = im_fail(&error, IM_SYSTEM, "data_dir %.200s: %s", config->data_dir, strerror(errno));
+    else if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+        r = im_fail(&error, IM_SYSTEM, "no random numbers: %s", strerror(errno));
+    else
+        r = im_store_sqlite_restore(config->store_path, from, seed, &error);
+    free(from);
+    if (r != IM_OK)
+        fprintf(stderr, "imd: nothing was changed: %s\n", error.detail);
+    else
+        printf("The store %s is now what %s was. What it was before is %s.replaced.\n", config->store_path, backup,
+               config->store_path);
+    return imd_exit_code(r);
+}
+
 static int with_config(const struct options *options)
 {
     char *path = find_config(options);
@@ -157,7 +192,9 @@ static int with_config(const struct options *options)
         status = imd_run(config, places, path);
     } else {
         if (config)
-            status = options->action == TEST ? test(path, places) : show(config);
+            status = options->action == TEST      ? test(path, places)
+                     : options->action == RESTORE ? restore(config, options->backup)
+                                                  : show(config);
         im_config_free(&config);
         im_config_places_free(&places);
     }

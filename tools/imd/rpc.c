@@ -46,8 +46,10 @@ struct im_bytes *im_rpc_refusal(enum im_reason reason, const char *message)
 
 /* The end of a call. */
 
-static void end(struct im_rpc_call *call, struct im_bytes *bytes)
+static void end(struct im_rpc_call *call, enum im_reason reason, struct im_bytes *bytes)
 {
+    if (call->rpc->audit && (call->audited || call->command->access == IM_RPC_WRITE))
+        call->rpc->audit(call, reason);
     if (!call->sink.answer || !call->id)
         im_bytes_drop(&bytes);
     if (call->sink.answer)
@@ -68,7 +70,7 @@ void im_rpc_abandon(struct im_rpc_call *call)
 
 void im_rpc_result(struct im_rpc_call *call, json_t *result)
 {
-    end(call, encode(json_pack("{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", call->id, "result", result)));
+    end(call, IM_OK, encode(json_pack("{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", call->id, "result", result)));
 }
 
 void im_rpc_fail(struct im_rpc_call *call, enum im_reason reason, const char *format, ...)
@@ -79,7 +81,8 @@ void im_rpc_fail(struct im_rpc_call *call, enum im_reason reason, const char *fo
     int n = vasprintf(&message, format, args);
     va_end(args);
     const char *name = im_reason_name(reason);
-    end(call, encode_error(call->id, REFUSED, reason, name, n < 0 ? im_reason_info(reason)->text[IM_EN] : message));
+    end(call, reason,
+        encode_error(call->id, REFUSED, reason, name, n < 0 ? im_reason_info(reason)->text[IM_EN] : message));
     free(message);
 }
 
@@ -109,6 +112,25 @@ bool im_rpc_item(struct im_rpc_call *call, json_t *item)
 void im_rpc_stop(struct im_rpc_call *call)
 {
     call->stop(call);
+}
+
+/* Who did what. */
+
+void im_rpc_put_call(const struct im_rpc_call *call, struct im_out *out)
+{
+    im_out_str(out, call->command->name);
+    for (const struct im_rpc_arg *arg = call->command->args; arg->name; arg++) {
+        const json_t *value = json_object_get(call->args, arg->name);
+        if (!value || arg->type == IM_RPC_SECRET)
+            continue;
+        im_out_printf(out, " %s=", arg->name);
+        if (arg->type == IM_RPC_PRIVATE)
+            im_out_printf(out, "(%zu bytes)", json_string_length(value));
+        else if (json_is_integer(value))
+            im_out_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        else
+            im_out_put(out, json_string_value(value), json_string_length(value));
+    }
 }
 
 /* Arguments. */

@@ -27,6 +27,8 @@ enum im_rpc_type {
     IM_RPC_INVITE,
     IM_RPC_HOOK,
     IM_RPC_COMMAND,
+    IM_RPC_FILE,    /* a path on the server's machine; imctl makes it absolute */
+    IM_RPC_PRIVATE, /* not for the log: what is said to people, or what may hold a secret */
 };
 bool im_rpc_is_number(enum im_rpc_type);
 
@@ -51,9 +53,14 @@ struct im_rpc_command {
     const char *usage;   /* after the name, when the arguments in their order do not tell; or NULL */
     const char *example; /* as typed after "imctl ", or NULL */
     /* How people like to see the result: "text" (result.text as it is), "fields" (one line for each), or
-     * "table KEY COLUMN…" (the objects in result.KEY), "report KEY COLUMN…" (fields, and then that table); of a stream,
-     * "line KEY…": a line for each item, these values first and then the others with their names. */
+     * "table KEY COLUMN…" (the objects in result.KEY), "report KEY COLUMN…" (fields, and then that table), "ndjson KEY"
+     * (these objects, each as a line of JSON; while there is a result.next, the command is called again with it as
+     * argument "after"); of a stream, "line KEY…": a line for each item, these values first and then the others with
+     * their names. */
     const char *show;
+    /* What imctl asks before it, "Erase it?": it destroys something. Such a command has an argument "dry": with it, it
+     * only tells what it would do. NULL: it is simply done. */
+    const char *asks;
     bool patient;                      /* takes as long as it takes, as a stream does: the asker should not give up */
     void (*run)(struct im_rpc_call *); /* ends the call now or later */
 };
@@ -61,6 +68,8 @@ struct im_rpc_command {
 struct im_rpc {
     const struct im_rpc_command *const *tables; /* each ends with name NULL, and the list of them with NULL */
     void *host;
+    /* At the end of every call of a command that may change something, or was marked by im_rpc_audit(); may be NULL. */
+    void (*audit)(const struct im_rpc_call *, enum im_reason);
 };
 /* Walks all commands: *at starts as {0}; NULL at the end. */
 struct im_rpc_place {
@@ -94,6 +103,7 @@ struct im_rpc_call {
     void (*stop)(struct im_rpc_call *); /* of a stream; NULL: none */
     void *state;                        /* of a stream: the command's own */
     bool *over;                         /* rpc.c's: set when the call ends inside run() */
+    bool audited;
 };
 
 /* Takes one line, without its end. Answers before this returns NULL, or later, and then the call is returned. */
@@ -115,6 +125,14 @@ void im_rpc_stop(struct im_rpc_call *);
 void im_rpc_result(struct im_rpc_call *, json_t *result); /* takes the reference */
 /* The reason's name goes into error.data; the message is the format. */
 void im_rpc_fail(struct im_rpc_call *, enum im_reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* This reading is one that others should be able to know of. */
+static inline void im_rpc_audit(struct im_rpc_call *call)
+{
+    call->audited = true;
+}
+/* The call as a line for people, "kick who=小明": without what is secret or said to people. */
+void im_rpc_put_call(const struct im_rpc_call *, struct im_out *);
 
 /* Arguments; absent: {NULL, 0} and false. */
 struct im_str im_rpc_string(const struct im_rpc_call *, const char *name);

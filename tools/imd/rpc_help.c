@@ -24,6 +24,8 @@ static const struct {
     [IM_RPC_INVITE] = {"string", "invite.list invites id"},
     [IM_RPC_HOOK] = {"string", "hook.list hooks name"},
     [IM_RPC_COMMAND] = {"string", "commands commands name"},
+    [IM_RPC_FILE] = {"file", NULL},
+    [IM_RPC_PRIVATE] = {"string", NULL},
 };
 
 bool im_rpc_is_number(enum im_rpc_type type)
@@ -42,10 +44,10 @@ static json_t *describe_command(const struct im_rpc_command *command)
     json_t *args = json_array();
     for (const struct im_rpc_arg *arg = command->args; arg->name; arg++)
         json_array_append_new(args, describe_arg(arg));
-    return json_pack("{s:s, s:s, s:o, s:s, s:s*, s:s*, s:s, s:b}", "name", command->name, "access",
+    return json_pack("{s:s, s:s, s:o, s:s, s:s*, s:s*, s:s, s:s*, s:b}", "name", command->name, "access",
                      command->access == IM_RPC_READ ? "read" : "write", "args", args, "help", command->help, "usage",
-                     command->usage, "example", command->example, "show", command->show, "patient",
-                     (int)command->patient);
+                     command->usage, "example", command->example, "show", command->show, "asks", command->asks,
+                     "patient", (int)command->patient);
 }
 
 json_t *im_rpc_describe(const struct im_rpc *rpc)
@@ -124,6 +126,8 @@ static void help_one(const struct im_rpc_command *command, struct im_out *out)
                       arg->choices ? arg->choices : "", arg->choices ? "." : "");
     if (command->example)
         im_out_printf(out, "\nExample:\n  imctl %s\n", command->example);
+    if (command->asks)
+        im_out_str(out, "\nIt asks before it does anything: -y answers, and -n only shows what would be done.\n");
     im_out_printf(out, "\nMethod \"%s\"; %s.\n", command->name,
                   command->access == IM_RPC_READ ? "on the read-only socket too" : "not on the read-only socket");
 }
