@@ -121,3 +121,11 @@ void im_backoff_forget(struct im_backoff *b, struct im_str who)
     if (e)
         forget(b, e);
 }
+
+void im_backoff_each(const struct im_backoff *b, uint64_t now_ms,
+                     bool (*each)(void *arg, struct im_str who, uint64_t wait_ms, unsigned failures), void *arg)
+{
+    for (const struct entry *e = b->entries; e; e = e->hh.next)
+        if (e->until_ms > now_ms && !each(arg, (struct im_str){e->who, e->len}, e->until_ms - now_ms, e->failures))
+            return;
+}

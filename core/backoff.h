@@ -1,6 +1,7 @@
 #ifndef IM_CORE_BACKOFF_H
 #define IM_CORE_BACKOFF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/hash.h"
@@ -20,6 +21,9 @@ struct im_backoff_rule {
 /* How long `who` has to wait still; 0: may try. */
 uint64_t im_backoff_wait(struct im_backoff *, struct im_str who, uint64_t now_ms);
 void im_backoff_failed(struct im_backoff *, struct im_str who, const struct im_backoff_rule *, uint64_t now_ms);
+/* Those that have to wait; return false from each() to stop. */
+void im_backoff_each(const struct im_backoff *, uint64_t now_ms,
+                     bool (*each)(void *arg, struct im_str who, uint64_t wait_ms, unsigned failures), void *arg);
 void im_backoff_forget(struct im_backoff *, struct im_str who);
 
 #endif

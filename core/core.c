@@ -68,30 +68,10 @@ void im_core_online(const struct im_core *core, struct im_online *online)
     }
 }
 
-static struct im_session_view view(const struct im_core *core, const struct im_session *s)
-{
-    return (struct im_session_view){
-        .id = s->id,
-        .user = s->user ? im_name_text(s->user->name) : (struct im_str){0},
-        .device = im_str(s->device ? s->device : ""),
-        .transport = s->transport,
-        .state = im_session_state_name(s->state),
-        .dialect = s->link->dialect->name,
-        .address = im_str(s->address),
-        .agent = im_str(s->agent ? s->agent : ""),
-        .tls = s->tls,
-        .age_ms = core->mono_ms - s->opened_ms,
-        .idle_ms = core->mono_ms - s->active_ms,
-        .pos = s->sent_pos,
-        .cursor = s->cursor ? s->cursor->pos : 0,
-        .queued = s->link->ops->queued(s->link),
-    };
-}
-
 void im_core_sessions(const struct im_core *core, bool (*each)(void *arg, const struct im_session_view *), void *arg)
 {
     for (const struct im_session *s = core->sessions; s; s = s->hh.next) {
-        struct im_session_view v = view(core, s);
+        struct im_session_view v = im_session_view(core, s);
         if (!each(arg, &v))
             return;
     }

@@ -63,18 +63,24 @@ struct im_online {
 };
 void im_core_online(const struct im_core *, struct im_online *);
 
+/* So many of a session's last states are remembered. */
+#define IM_STEPS_MAX 8
+
 /* A session as administration sees it; views are valid during the callback. */
 struct im_session_view {
     uint64_t id;
     struct im_str user;   /* absent before login */
     struct im_str device; /* "" for the default */
     const char *transport, *state, *dialect;
+    const char *held; /* why nothing is read from it now: "rate", "queue" …; NULL: it is read */
     struct im_str address, agent;
-    bool tls;
+    bool tls, throttled;
     uint64_t age_ms, idle_ms;
-    uint64_t pos;    /* sent up to here */
-    uint64_t cursor; /* known to have reached the peer */
-    uint64_t queued; /* bytes waiting to leave */
+    uint64_t state_ms; /* how long it has been in its state */
+    uint64_t pos;      /* sent up to here */
+    uint64_t cursor;   /* known to have reached the peer */
+    uint64_t behind;   /* from the cursor to the newest event for the user, counted in the whole log's positions */
+    uint64_t queued;   /* bytes waiting to leave */
 };
 /* All links, logged in or not; return false from each() to stop. */
 void im_core_sessions(const struct im_core *, bool (*each)(void *arg, const struct im_session_view *), void *arg);

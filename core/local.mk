@@ -26,6 +26,7 @@ core_libimcore_a_SOURCES = \
 	core/hash.c core/hash.h \
 	core/hasher.h \
 	core/histogram.c core/histogram.h \
+	core/inspect.c core/inspect.h \
 	core/json_scan.c core/json_scan.h \
 	core/jwt.c core/jwt.h \
 	core/log.c core/log.h \

@@ -155,6 +155,8 @@ static void route_group(struct im_core *core, struct im_event *e, uint64_t origi
 void im_route(struct im_core *core, struct im_event *e, uint64_t origin, struct im_user *from, struct im_user *to)
 {
     const struct im_msg *m = &e->msg;
+    if (core->tap)
+        core->tap(core->tap_arg, e, origin);
     if (m->kind == IM_CONV_GROUP) {
         if (e->type == IM_EV_MEMBER)
             im_group_before(core, m);

@@ -56,6 +56,12 @@ struct im_watch {
 
 #define IM_OWN_SENDS_MAX 64
 
+/* A state the session came into. */
+struct im_step {
+    uint32_t after_ms; /* it was opened; the last one after 49 days */
+    uint8_t state;     /* enum im_session_state */
+};
+
 struct im_session {
     uint64_t id; /* never used again: the handle that outlives a turn */
     struct im_link *link;
@@ -75,16 +81,19 @@ struct im_session {
     char *address;
     const char *transport;
     bool tls;
-    bool held;          /* link reading is held */
-    bool out_of_rate;   /* held until the bucket refills; in core->throttled */
+    const char *tls_version, *tls_cipher; /* static, or NULL */
+    bool held;                            /* link reading is held */
+    bool out_of_rate;                     /* held until the bucket refills; in core->throttled */
     bool ending;        /* take no more requests; close with end_reason once all is answered and has left */
     bool end_when_live; /* … and the log has been read */
     bool reading;       /* a since() is under way */
     enum im_reason end_reason;
-    unsigned inflight; /* requests the store has yet to answer */
-    unsigned reads;    /* of these, reads: one at a time, so that nobody's questions crowd out the others' */
-    uint64_t sent_pos; /* everything up to here was given to the link */
-    uint64_t goal_pos; /* the log's end at login: LIVE not before this was reached */
+    unsigned inflight;       /* requests the store has yet to answer */
+    unsigned reads;          /* of these, reads: one at a time, so that nobody's questions crowd out the others' */
+    uint64_t sent_pos;       /* everything up to here was given to the link */
+    uint64_t sent, commands; /* for administration: events and answers given to the link; requests. Here: what each
+                                message touches anyway */
+    uint64_t goal_pos;       /* the log's end at login: LIVE not before this was reached */
     uint64_t opened_ms, active_ms; /* monotonic */
     uint64_t flood_ms;             /* since when the bucket has not been full again; 0: it has */
     struct im_bucket bucket;
@@ -92,6 +101,8 @@ struct im_session {
     size_t own_send_count; /* at most IM_OWN_SENDS_MAX; one more comes again, which does no harm */
     struct im_watch *watches;
     size_t watch_count;
+    struct im_step steps[IM_STEPS_MAX];         /* the newest ones, by number modulo IM_STEPS_MAX */
+    unsigned step_count;                        /* ever */
     struct im_session *user_prev, *user_next;   /* among the user's sessions */
     struct im_session *login_prev, *login_next; /* in core->logins until logged in */
     struct im_session *rate_prev, *rate_next;   /* in core->throttled while out_of_rate */
@@ -190,7 +201,9 @@ struct im_core {
     void *random_arg;
     bool (*unix_user)(void *arg, uint32_t uid, struct im_name *out);
     void *unix_user_arg;
-    struct im_auth *auths; /* logins and the like under way */
+    struct im_auth *auths;                                            /* logins and the like under way */
+    void (*tap)(void *arg, const struct im_event *, uint64_t origin); /* im_core_tap(); NULL: nobody listens */
+    void *tap_arg;
 };
 
 /* directory.c */
@@ -263,9 +276,13 @@ void im_session_err(struct im_core *, struct im_session *, enum im_op, struct im
 void im_session_login(struct im_core *, struct im_session *, struct im_user *, uint64_t from, struct im_store_login *);
 void im_session_state_set(struct im_core *, struct im_session *, enum im_session_state);
 const char *im_session_state_name(enum im_session_state);
+uint64_t im_session_since(const struct im_session *);          /* when it came into its state */
 void im_session_review(struct im_core *, struct im_session *); /* cursor, hold or resume, catch up, end: what is due */
 /* Says bye and closes; at once, or (when_answered) after what was asked is answered and has left for the socket. */
 void im_session_end(struct im_core *, struct im_session *, enum im_reason, bool when_answered);
+
+/* inspect.c */
+struct im_session_view im_session_view(const struct im_core *, const struct im_session *);
 
 /* auth.c */
 void im_auth_overtake(struct im_core *, struct im_str user_key, struct im_str device); /* logins under way: in vain */

@@ -80,6 +80,11 @@ static struct entry *need(struct im_rates *r, struct im_str key, const struct im
     return e;
 }
 
+static uint64_t wait_for_one(const struct im_bucket *b, const struct im_config *config)
+{
+    return (1000 - b->milli + config->rate - 1) / config->rate;
+}
+
 uint64_t im_rates_take(struct im_rates *r, struct im_str key, const struct im_config *config, uint64_t now_ms)
 {
     if (config->rate == 0)
@@ -87,9 +92,20 @@ uint64_t im_rates_take(struct im_rates *r, struct im_str key, const struct im_co
     struct im_bucket *b = &need(r, key, config, now_ms)->bucket;
     im_bucket_fill(b, config, now_ms);
     if (!im_bucket_has_one(b))
-        return (1000 - b->milli + config->rate - 1) / config->rate;
+        return wait_for_one(b, config);
     im_bucket_take(b, 1);
     return 0;
+}
+
+void im_rates_each(const struct im_rates *r, const struct im_config *config, uint64_t now_ms,
+                   bool (*each)(void *arg, struct im_str key, uint64_t wait_ms), void *arg)
+{
+    for (const struct entry *e = r->entries; e && config->rate > 0; e = e->hh.next) {
+        struct im_bucket b = e->bucket;
+        im_bucket_fill(&b, config, now_ms);
+        if (!im_bucket_has_one(&b) && !each(arg, (struct im_str){e->key, e->len}, wait_for_one(&b, config)))
+            return;
+    }
 }
 
 void im_rates_tick(struct im_rates *r, const struct im_config *config, uint64_t now_ms)

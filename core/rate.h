@@ -25,6 +25,9 @@ struct im_rates *im_rates_new(const uint8_t hash_key[IM_HASH_KEY_BYTES]);
 void im_rates_free(struct im_rates **);
 /* Takes one message's worth; 0, or how long there is none yet, in ms. */
 uint64_t im_rates_take(struct im_rates *, struct im_str key, const struct im_config *, uint64_t now_ms);
+/* Those that have none left; return false from each() to stop. */
+void im_rates_each(const struct im_rates *, const struct im_config *, uint64_t now_ms,
+                   bool (*each)(void *arg, struct im_str key, uint64_t wait_ms), void *arg);
 void im_rates_tick(struct im_rates *, const struct im_config *, uint64_t now_ms);
 
 #endif

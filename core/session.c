@@ -20,19 +20,34 @@ const char *im_session_state_name(enum im_session_state state)
     return names[state];
 }
 
+static void note_step(const struct im_core *core, struct im_session *s)
+{
+    uint64_t after_ms = core->mono_ms - s->opened_ms;
+    s->steps[s->step_count++ % IM_STEPS_MAX] = (struct im_step){
+        .after_ms = after_ms < UINT32_MAX ? (uint32_t)after_ms : UINT32_MAX, .state = (uint8_t)s->state};
+}
+
 void im_session_state_set(struct im_core *core, struct im_session *s, enum im_session_state state)
 {
     IM_LOG(core->log, IM_LOG_DEBUG, "session", "state", IM_KN("session", (int64_t)s->id),
            IM_KS("from", im_session_state_name(s->state)), IM_KS("to", im_session_state_name(state)));
     s->state = state;
+    note_step(core, s);
+}
+
+uint64_t im_session_since(const struct im_session *s)
+{
+    return s->opened_ms + s->steps[(s->step_count - 1) % IM_STEPS_MAX].after_ms;
 }
 
 void im_session_send(struct im_session *s, struct im_event *e, bool own)
 {
-    if (im_session_closing(s))
+    if (im_session_closing(s)) {
         im_event_drop(&e);
-    else
-        s->link->ops->send(s->link, e, own);
+        return;
+    }
+    s->sent++;
+    s->link->ops->send(s->link, e, own);
 }
 
 void im_session_err(struct im_core *core, struct im_session *s, enum im_op op, struct im_str id, enum im_reason reason,
@@ -182,9 +197,12 @@ enum im_reason im_core_opened(struct im_core *core, struct im_link *link, const 
     s->transport = info->transport;
     s->address = im_strndup(info->address.p, info->address.len);
     s->tls = info->tls;
+    s->tls_version = info->tls_version;
+    s->tls_cipher = info->tls_cipher;
     s->has_uid = info->has_uid;
     s->uid = info->uid;
     s->opened_ms = s->active_ms = core->mono_ms;
+    note_step(core, s);
     im_bucket_start(&s->bucket, core->config, core->mono_ms);
     link->session = s;
     link->env = &core->env;
@@ -223,6 +241,7 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
         return;
     }
     s->active_ms = core->mono_ms;
+    s->commands++;
     core->counters->n[IM_C_COMMANDS]++;
     take_tokens(core, s, 1);
     im_session_err(core, s, cmd.op, cmd.id, reason, error.detail, 0);
@@ -235,6 +254,7 @@ void im_core_command(struct im_core *core, struct im_link *link, struct im_comma
     struct im_session *s = link->session;
     if (!im_session_closing(s) && !s->ending) {
         s->active_ms = core->mono_ms;
+        s->commands++;
         core->counters->n[IM_C_COMMANDS]++;
         take_tokens(core, s, price(cmd));
         if (cmd->op != IM_OP_NONE)

@@ -53,7 +53,8 @@ struct im_link_info {
     const char *transport; /* the im_transport's name; static */
     struct im_str address; /* peer, for people and logs: "127.0.0.1:5000", "unix:uid=1000" */
     bool tls;
-    bool has_uid; /* a Unix socket: whose process it is */
+    const char *tls_version, *tls_cipher; /* what it runs with; static, or NULL */
+    bool has_uid;                         /* a Unix socket: whose process it is */
     uint32_t uid;
 };
 

@@ -7,11 +7,13 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
 	tools/imd/admin_latency.c \
+	tools/imd/admin_sessions.c \
 	tools/imd/admin_tokens.c \
 	tools/imd/admin_users.c \
 	tools/imd/config_file.c tools/imd/config_file.h \
 	tools/imd/config_write.c \
 	tools/imd/daemon.c tools/imd/daemon.h \
+	tools/imd/filter.c tools/imd/filter.h \
 	tools/imd/hasher.c tools/imd/hasher.h \
 	tools/imd/hook_record.c tools/imd/hook_record.h \
 	tools/imd/hooks.c tools/imd/hooks.h \

@@ -149,6 +149,7 @@ static void open_link(struct im_listener *listener, struct im_stream *stream, co
     im_stream_attach(stream, &stream_ops, line);
     struct im_link_info info = {
         .transport = transport, .address = im_str(im_stream_peer(stream)), .tls = im_stream_tls(stream)};
+    im_stream_tls_names(stream, &info.tls_version, &info.tls_cipher);
     info.has_uid = im_stream_peer_uid(stream, &info.uid);
     enum im_reason reason = im_core_opened(env->core, &line->link, &info);
     line->opened = reason == IM_OK;

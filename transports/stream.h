@@ -77,6 +77,8 @@ void im_stream_abort(struct im_stream *, enum im_reason reason);
 
 const char *im_stream_peer(const struct im_stream *);
 bool im_stream_tls(const struct im_stream *);
+/* Static names; left alone where there is no TLS. */
+void im_stream_tls_names(const struct im_stream *, const char **version, const char **cipher);
 /* Credentials of a Unix peer; false on other streams. */
 bool im_stream_peer_uid(const struct im_stream *, unsigned *uid);
 

@@ -179,3 +179,9 @@ const struct im_carrier im_carrier_tls = {
     .stop = stop,
     .close = close_it,
 };
+
+void im_stream_tls_names(const struct im_stream *s, const char **version, const char **cipher)
+{
+    if (s->carrier == &im_carrier_tls && s->bev)
+        im_tls_names(s->bev, version, cipher);
+}

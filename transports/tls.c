@@ -172,6 +172,13 @@ void im_tls_problem(struct bufferevent *bev, char *out, size_t size)
     snprintf(out, size, "%s", ERR_GET_LIB(error) ? describe_error(error) : "");
 }
 
+void im_tls_names(struct bufferevent *bev, const char **version, const char **cipher)
+{
+    const SSL *ssl = bufferevent_openssl_get_ssl(bev);
+    *version = SSL_get_version(ssl);
+    *cipher = SSL_get_cipher_name(ssl);
+}
+
 void im_tls_sha1(struct im_str data, uint8_t digest[20])
 {
     SHA1((const unsigned char *)data.p, data.len, digest);

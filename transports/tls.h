@@ -26,6 +26,9 @@ void im_tls_end(struct bufferevent *);
 /* What went wrong last on the connection, "" if unknown; size bytes at most with the NUL. */
 void im_tls_problem(struct bufferevent *, char *out, size_t size);
 
+/* What the connection runs with: static names, NULL where there is none. */
+void im_tls_names(struct bufferevent *, const char **version, const char **cipher);
+
 /* SHA-1 for the WebSocket handshake (RFC 6455, 4.2.2), from the same library. */
 void im_tls_sha1(struct im_str data, uint8_t digest[20]);
 

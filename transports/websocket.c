@@ -354,10 +354,11 @@ static void log_in(struct websocket *ws, const struct im_ws_upgrade *u)
 static void open_link(struct websocket *ws, const struct im_ws_upgrade *u)
 {
     struct im_core *core = ws->env->core;
-    enum im_reason reason = im_core_opened(core, &ws->link,
-                                           &(struct im_link_info){.transport = im_transport_websocket.name,
-                                                                  .address = im_str(im_stream_peer(ws->stream)),
-                                                                  .tls = im_stream_tls(ws->stream)});
+    struct im_link_info info = {.transport = im_transport_websocket.name,
+                                .address = im_str(im_stream_peer(ws->stream)),
+                                .tls = im_stream_tls(ws->stream)};
+    im_stream_tls_names(ws->stream, &info.tls_version, &info.tls_cipher);
+    enum im_reason reason = im_core_opened(core, &ws->link, &info);
     ws->opened = reason == IM_OK;
     if (!ws->opened)
         ws_close(&ws->link, reason);

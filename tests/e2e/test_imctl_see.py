@@ -92,3 +92,132 @@ def test_histograms_are_metrics(imd, connect):
         assert [bound for bound, _ in buckets] == sorted(bound for bound, _ in buckets)
         assert buckets[-1] == (float("inf"), count) and total >= 0
     assert histogram(daemon, "store_commit_seconds")[2] > 0
+
+
+# sessions
+
+def session_of(daemon, user):
+    return daemon.imctl("sessions", user)["sessions"][0]["id"]
+
+
+def test_a_session_in_full(imd, connect):
+    daemon = imd()
+    im = connect(daemon, "line")
+    im.hello(device="phone", agent="e2e")
+    im.login("小明")
+    im.say("小明", "note")
+    one = daemon.imctl("session", str(session_of(daemon, "小明")))
+    assert (one["user"], one["device"], one["agent"], one["seat"], one["state"]) == ("小明", "phone", "e2e", "chat", "live")
+    assert one["commands"] == 3 and one["sent"] == 3 and one["commands_per_second"] > 0
+    assert 0 < one["tokens"] <= one["burst"] and one["held"] is None and one["throttled"] is False
+    assert one["head"] == 1 and one["cursor"] == 0 and one["behind"] == 1
+    assert [step["state"] for step in one["states"]] == ["open", "logging_in", "live"]
+    ago = [step["ago_ms"] for step in one["states"]]
+    assert ago == sorted(ago, reverse=True) and ago[0] <= one["age_ms"]
+    assert one["tls_version"] is None and one["tls_cipher"] is None
+    im.ask("ack", pos="1")
+    assert daemon.imctl("session", str(one["id"]))["behind"] == 0
+    assert re.search(r"^states +open", daemon.imctl("session", str(one["id"]), json=False), re.M)
+    done = daemon.imctl_run("session", "99")
+    assert done.returncode == 65 and "no session 99" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["line-tls", "websocket-tls"])
+def test_a_session_tells_of_its_tls(imd, certificate, connect, kind):
+    daemon = imd(tls=certificate)
+    im = connect(daemon, kind, "小明")
+    one = daemon.imctl("session", str(session_of(daemon, "小明")))
+    assert one["tls"] is True and one["tls_version"].startswith("TLSv1.") and one["tls_cipher"]
+    im.close()
+
+
+def test_sessions_that_a_filter_lets_through(imd, connect):
+    daemon = imd()
+    for kind, user in (("line", "Bob"), ("websocket", "Bob"), ("line", "小明")):
+        connect(daemon, kind, user)
+
+    def users(*args):
+        return sorted(f"{row['user']} {row['transport']}" for row in daemon.imctl("sessions", *args)["sessions"])
+
+    assert users("--filter", "user=bob") == ["Bob line", "Bob websocket"]
+    assert users("--filter=user=bob and transport=web*") == ["Bob websocket"]
+    assert users("filter=user!=bob and queue<1KiB and age<1h") == ["小明 line"]
+    assert users("bob", "--filter", "idle>1d") == []
+    done = daemon.imctl_run("sessions", "--filter", "usr=bob")
+    assert done.returncode == 64 and 'did you mean "user"?' in done.stderr
+
+
+def test_queues_tell_who_is_behind_and_since_when(imd, connect):
+    daemon = imd()
+    phone = connect(daemon, "line")
+    phone.hello(device="phone")
+    phone.login("翠花")
+    assert daemon.imctl("queues", json=False) == "no queues\n"
+    sender = connect(daemon, "line", "小明")
+    for n in range(3):
+        sender.say("翠花", str(n))
+    rows = daemon.imctl("queues")["queues"]
+    assert [(row["user"], row["device"], row["state"], row["behind"]) for row in rows] == [("翠花", "phone", "live", 3)]
+    assert rows[0]["oldest_ms"] >= 0
+    row, = daemon.imctl("queues", "翠花")["queues"]
+    assert (row["waiting"], row["more"], row["state"], row["session"]) == (3, False, "live", rows[0]["session"])
+    phone.texts(3)
+    phone.ask("ack", pos="2")
+    assert daemon.imctl("queues")["queues"][0]["behind"] == 1
+    phone.close()
+    until(lambda: daemon.online()["users"] == 1)
+    sender.say("翠花", "away")
+    row, = daemon.imctl("queues", "翠花")["queues"]
+    assert (row["waiting"], row["state"], row["session"]) == (2, "away", None) and row["oldest_ms"] >= 0
+    assert daemon.imctl("queues", "nobody")["queues"] == []
+    assert daemon.imctl_run("queues", "limit=1001").returncode == 64
+
+
+def test_queues_begin_with_the_furthest(imd, connect):
+    daemon = imd()
+    sender = connect(daemon, "line", "小明")
+    for n, user in enumerate(("a", "b", "c")):
+        im = connect(daemon, "line")
+        im.hello(device="d")
+        im.login(user)
+    for user in "abc":
+        sender.say(user, "x")
+    for user in "cb":
+        sender.say(user, "x")
+    result = daemon.imctl("queues", "limit=2")
+    assert [row["user"] for row in result["queues"]] == ["b", "c"] and result["total"] == 3
+
+
+def test_limits_tell_who_is_slowed_down(imd, connect):
+    daemon = imd({"limits": {"rate": 1, "burst": 3}})
+    assert daemon.imctl("limits", json=False) == "no throttled\n"
+    im = connect(daemon, "line", "小明")
+    for n in range(5):
+        im.tell("send", to="翠花", text=str(n))
+    rows = until(lambda: daemon.imctl("limits")["throttled"])
+    assert (rows[0]["what"], rows[0]["who"], rows[0]["why"]) == ("session", "小明", "rate")
+    assert rows[0]["session"] == session_of(daemon, "小明")
+    assert [row["id"] for row in daemon.imctl("sessions", "--filter", "throttled=yes")["sessions"]] == [rows[0]["session"]]
+
+
+def test_limits_tell_of_failed_logins(imd, connect):
+    daemon = imd({"auth": {"mode": "password", "backoff_start": "1m"}})
+    daemon.imctl("user", "add", "小明", stdin="long enough a password\n")
+    for _ in range(6):
+        im = connect(daemon, "line")
+        im.refused("login", user="小明", password="wrong password")
+    row, = [row for row in daemon.imctl("limits")["throttled"] if row["what"] == "account"]
+    assert row["who"] == "小明" and row["why"] == "failed logins" and row["failures"] >= 5 and row["wait_ms"] > 0
+
+
+def test_groups_with_counts(imd, connect):
+    daemon = imd()
+    owner, other = connect(daemon, "line", "小明"), connect(daemon, "line", "翠花")
+    owner.ask("group", do="create", conv="#tea", public=True)
+    other.ask("group", do="join", conv="#tea")
+    owner.ask("group", do="create", conv="#quiet")
+    rows = {row["group"]: row for row in daemon.imctl("groups")["groups"]}
+    assert (rows["#tea"]["members"], rows["#tea"]["online"], rows["#quiet"]["online"]) == (2, 2, 1)
+    other.close()
+    until(lambda: daemon.imctl("group", "show", "#tea")["online"] == 1)
+    assert daemon.imctl("groups", json=False).splitlines()[0].split() == ["GROUP", "MEMBERS", "ONLINE", "TOPIC"]

@@ -10,6 +10,7 @@ UNIT_TESTS = \
 	tests/unit/test_config_file \
 	tests/unit/test_core \
 	tests/unit/test_dialects \
+	tests/unit/test_filter \
 	tests/unit/test_groups \
 	tests/unit/test_histogram \
 	tests/unit/test_human \
@@ -30,6 +31,7 @@ tests_unit_test_groups_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_people_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_dialects_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_json_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_filter_LDADD = $(IM_IMD) $(IM_UNIT)
 tests_unit_test_admin_LDADD = $(IM_IMD) $(IM_WEB) $(IM_TRANSPORTS) $(IM_STORES) $(IM_UNIT)
 tests_unit_test_config_file_LDADD = $(IM_IMD) $(IM_UNIT)
 tests_unit_test_imbench_LDADD = $(IM_IMBENCH) $(IM_UNIT)

@@ -130,16 +130,31 @@ static int set_value(json_t *params, const json_t *arg, const char *value)
     return EX_OK;
 }
 
+/* "--filter EXPR", and "--bodies" where that can only mean yes; NULL: the value is missing. */
+static const char *option_value(const json_t *arg, char **words, int count, int *i)
+{
+    const char *choices = json_string_value(json_object_get(arg, "choices"));
+    if (choices && strcmp(choices, "no|yes") == 0)
+        return "yes";
+    return *i + 1 < count ? words[++*i] : "";
+}
+
 static int read_args(const json_t *command, char **words, int count, json_t *params)
 {
     const json_t *args = json_object_get(command, "args");
     size_t position = 0;
     int status = EX_OK;
     for (int i = 0; i < count && status == EX_OK; i++) {
-        const char *equals = strchr(words[i], '=');
-        const json_t *arg = equals ? find_arg(args, words[i], (size_t)(equals - words[i])) : NULL;
-        const char *value = arg ? equals + 1 : words[i];
-        if (!arg)
+        const char *name = words[i] + (strncmp(words[i], "--", 2) == 0 ? 2 : 0), *equals = strchr(name, '=');
+        const json_t *arg = NULL;
+        const char *value = words[i];
+        if (equals || name > words[i])
+            arg = find_arg(args, name, equals ? (size_t)(equals - name) : strlen(name));
+        if (arg && equals)
+            value = equals + 1;
+        else if (arg)
+            value = option_value(arg, words, count, &i);
+        else
             arg = json_array_get(args, position++);
         if (!arg) {
             complain("%s takes no \"%s\"; see: imctl help %s", name_of(command), words[i], name_of(command));

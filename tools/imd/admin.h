@@ -1,6 +1,7 @@
 #ifndef IM_TOOLS_IMD_ADMIN_H
 #define IM_TOOLS_IMD_ADMIN_H
 
+#include "core/core.h"
 #include "core/reason.h"
 #include "tools/imd/rpc.h"
 
@@ -20,7 +21,10 @@ void imd_admin_free(struct imd_admin **);
 
 /* The commands, in tables that end with name NULL. Their host is the struct imd. */
 extern const struct im_rpc_command imd_admin_commands[], imd_user_commands[], imd_token_commands[],
-    imd_group_commands[], imd_hook_commands[], imd_latency_commands[];
+    imd_group_commands[], imd_hook_commands[], imd_latency_commands[], imd_session_commands[];
+/* A session as a JSON object, as `sessions` lists it. */
+json_t *imd_describe_session(const struct im_session_view *);
+
 extern const struct im_rpc_command *const imd_admin_tables[]; /* all of them; ends with NULL */
 
 #endif

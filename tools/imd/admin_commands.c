@@ -7,6 +7,7 @@
 #include "stores/stores.h"
 #include "tools/imd/admin.h"
 #include "tools/imd/daemon.h"
+#include "tools/imd/filter.h"
 #include "tools/safe_json.h"
 #include "transports/gate.h"
 #include "transports/listener.h"
@@ -104,6 +105,7 @@ static void online(struct im_rpc_call *call)
 struct listing {
     struct im_name user;
     bool one_user;
+    struct imd_filter filter;
     uint64_t limit, count;
     json_t *rows;
 };
@@ -114,7 +116,7 @@ static bool is_user(const struct im_name *wanted, struct im_str user)
     return user.p && im_name_parse(user, &name, NULL) == IM_OK && im_str_eq(im_name_key(&name), im_name_key(wanted));
 }
 
-static json_t *describe_session(const struct im_session_view *v)
+json_t *imd_describe_session(const struct im_session_view *v)
 {
     json_t *row = json_object();
     im_json_set_number(row, "id", v->id);
@@ -124,12 +126,14 @@ static json_t *describe_session(const struct im_session_view *v)
     json_object_set_new(row, "tls", json_boolean(v->tls));
     im_json_set_text(row, "dialect", im_str(v->dialect));
     im_json_set_text(row, "state", im_str(v->state));
+    im_json_set_text(row, "held", im_str(v->held));
     json_object_set_new(row, "address", im_json_text(v->address));
     json_object_set_new(row, "agent", im_json_text(v->agent));
     im_json_set_number(row, "age_ms", v->age_ms);
     im_json_set_number(row, "idle_ms", v->idle_ms);
     im_json_set_number(row, "pos", v->pos);
     im_json_set_number(row, "cursor", v->cursor);
+    im_json_set_number(row, "behind", v->behind);
     im_json_set_number(row, "queued_bytes", v->queued);
     return row;
 }
@@ -139,8 +143,10 @@ static bool list_session(void *arg, const struct im_session_view *view)
     struct listing *listing = arg;
     if (listing->one_user && !is_user(&listing->user, view->user))
         return true;
+    if (!imd_filter_match(&listing->filter, view))
+        return true;
     if (listing->count++ < listing->limit)
-        json_array_append_new(listing->rows, describe_session(view));
+        json_array_append_new(listing->rows, imd_describe_session(view));
     return true;
 }
 
@@ -148,7 +154,7 @@ static void sessions(struct im_rpc_call *call)
 {
     struct listing listing = {.limit = SESSIONS_DEFAULT};
     struct im_str user = im_rpc_string(call, "user");
-    struct im_error error;
+    struct im_error error = {0};
     listing.one_user = user.p != NULL;
     if (user.p && im_name_parse(user, &listing.user, &error) != IM_OK) {
         im_rpc_fail(call, IM_BAD_ID, "user: %s", error.detail);
@@ -158,6 +164,11 @@ static void sessions(struct im_rpc_call *call)
         im_rpc_fail(call, IM_BAD_FIELD, "limit must be at most %d", SESSIONS_MAX);
         return;
     }
+    if (imd_filter_parse(im_rpc_string(call, "filter"), &listing.filter, &error) != IM_OK) {
+        im_rpc_fail(call, IM_BAD_FIELD, "filter: %s", error.detail);
+        return;
+    }
+    imd_clock(host(call));
     listing.rows = json_array();
     im_core_sessions(host(call)->core, list_session, &listing);
     json_t *result = json_object();
@@ -465,9 +476,11 @@ const struct im_rpc_command imd_admin_commands[] = {
     {
         .name = "sessions",
         .args = {{"user", IM_RPC_ONLINE, false, NULL, "Only this user's sessions."},
-                 {"limit", IM_RPC_UINT, false, NULL, "At most so many, 1000 unless told otherwise."}},
-        .help = "Every connection of a client, logged in or not.",
-        .example = "sessions user=小明",
+                 {"limit", IM_RPC_UINT, false, NULL, "At most so many, 1000 unless told otherwise."},
+                 {"filter", IM_RPC_STRING, false, NULL, "Only those of which all of it is true."}},
+        .help = "Every connection of a client, logged in or not. A filter is comparisons joined by "
+                "\"and\": " IMD_FILTER_HELP,
+        .example = "sessions --filter 'transport=websocket and queue>64KiB'",
         .show = "table sessions id user device transport dialect state address age_ms idle_ms queued_bytes",
         .run = sessions,
     },

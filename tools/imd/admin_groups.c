@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "core/inspect.h"
 #include "core/mem.h"
 #include "tools/imd/admin.h"
 #include "tools/imd/job.h"
@@ -9,14 +10,17 @@
 
 #define LIST_MAX 2000
 
-static json_t *group_row(const struct im_group_row *g)
+static json_t *group_row(const struct imd_job *job, const struct im_group_row *g)
 {
+    struct im_name name;
+    bool known = im_conv_parse(g->name, &name, NULL) == IM_OK;
     json_t *row = json_object();
     im_json_set_text(row, "group", g->name);
     im_json_set_text(row, "topic", g->topic);
     json_object_set_new(row, "public", json_boolean(g->settings & IM_GROUP_PUBLIC));
     json_object_set_new(row, "history", json_string(g->settings & IM_GROUP_PAST ? "all" : "joined"));
     im_json_set_number(row, "members", g->members);
+    im_json_set_number(row, "online", known ? im_core_group_online(job->imd->core, im_name_key(&name)) : 0);
     imd_job_time(row, "created", g->created_ms);
     return row;
 }
@@ -28,7 +32,7 @@ static void groups_listed(struct imd_job *job)
     struct im_store_groups *g = &job->op.groups;
     json_t *result = json_object(), *rows = json_array();
     for (size_t i = 0; i < g->count; i++)
-        json_array_append_new(rows, group_row(&g->rows[i]));
+        json_array_append_new(rows, group_row(job, &g->rows[i]));
     json_object_set_new(result, "groups", rows);
     if (g->more)
         im_json_set_text(result, "next", g->rows[g->count - 1].name);
@@ -51,7 +55,7 @@ static void group_list(struct im_rpc_call *call)
 
 static void group_found(struct imd_job *job)
 {
-    json_t *result = group_row(job->op.groups.rows);
+    json_t *result = group_row(job, job->op.groups.rows);
     free(job->op.groups.rows);
     imd_job_end(job, result);
 }
@@ -240,7 +244,17 @@ const struct im_rpc_command imd_group_commands[] = {
         .help = "The groups there are, by name.",
         .usage = "[after=GROUP] [limit=N]",
         .example = "group list",
-        .show = "table groups group members public history topic created",
+        .show = "table groups group members online public history topic created",
+        .run = group_list,
+    },
+    {
+        .name = "groups",
+        .args = {{"after", IM_RPC_GROUP, false, NULL, "Go on after this one: `next` of the answer before."},
+                 {"limit", IM_RPC_UINT, false, NULL, "At most so many, 200 unless told otherwise."}},
+        .help = "The groups there are, and how many members each has and how many of these are here.",
+        .usage = "[after=GROUP] [limit=N]",
+        .example = "groups",
+        .show = "table groups group members online topic",
         .run = group_list,
     },
     {
