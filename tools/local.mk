@@ -8,6 +8,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin_hooks.c \
 	tools/imd/admin_latency.c \
 	tools/imd/admin_sessions.c \
+	tools/imd/admin_tail.c \
 	tools/imd/admin_tokens.c \
 	tools/imd/admin_users.c \
 	tools/imd/config_file.c tools/imd/config_file.h \
@@ -27,6 +28,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/reload.c \
 	tools/imd/rpc.c tools/imd/rpc.h \
 	tools/imd/rpc_help.c \
+	tools/imd/tail.h \
 	tools/imd/unix_users.c tools/imd/unix_users.h
 IM_IMD = tools/imd/libimd.a $(YAML_LIBS) $(LIBSYSTEMD_LIBS)
 

@@ -221,3 +221,144 @@ def test_groups_with_counts(imd, connect):
     other.close()
     until(lambda: daemon.imctl("group", "show", "#tea")["online"] == 1)
     assert daemon.imctl("groups", json=False).splitlines()[0].split() == ["GROUP", "MEMBERS", "ONLINE", "TOPIC"]
+
+
+# tail
+
+def is_watched(daemon, count=1):
+    """Wait until so many have asked: from then on they hear of everything."""
+    until(lambda: daemon.logs.count("admin: tail") >= count, "somebody who watches")
+
+
+def items(stream):
+    return [json.loads(line) for line in stream.wait()]
+
+
+def test_tail_shows_events_and_no_bodies(imd, connect, stream):
+    daemon = imd()
+    im = connect(daemon, "line", "小明")
+    im.ask("group", do="create", conv="#tea")
+    watch = stream(daemon, "tail", "events", "--count", "3")
+    is_watched(daemon)
+    im.say("翠花", "secret", cid="c1")
+    im.say("#tea", "secret")
+    im.ask("react", conv="翠花", seq=1, emoji="👍", on=True)
+    *events, result = items(watch)
+    assert [(e["type"], e["from"], e["to"], e["pos"]) for e in events] == [
+        ("msg", "小明", "翠花", 2), ("msg", "小明", "#tea", 3), ("react", "小明", "翠花", 4)]
+    assert events[0]["cid"] == "c1" and events[0]["bytes"] == 6 and events[0]["session"] == session_of(daemon, "小明")
+    assert result == {"items": 3, "dropped": 0} and not any("body" in event for event in events)
+    assert re.search(r"admin: tail of=events bodies=no .*by_uid=\d+", daemon.logs)
+
+
+def test_bodies_are_shown_to_who_asks_and_that_is_logged(imd, connect, stream):
+    daemon = imd({"admin": {"read_address": "read.sock", "read_mode": "0600"}})
+    im = connect(daemon, "line", "小明")
+    watch = stream(daemon, "tail", "events", "--count", "1", "--bodies")
+    is_watched(daemon)
+    assert "of=events bodies=yes" in daemon.logs
+    im.say("翠花", "\x1b[31m你好")
+    assert items(watch)[0]["body"] == "\\x1b[31m你好"
+    path = f"{daemon.dir}/read.sock"
+    done = subprocess.run([find_program("imctl", "IMCTL"), "-s", path, "tail", "events", "--bodies"], capture_output=True,
+                          text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 77 and "reading only" in done.stderr
+
+
+def test_tail_for_people_is_a_line_each(imd, connect, stream):
+    daemon = imd()
+    im = connect(daemon, "line", "小明")
+    watch = stream(daemon, "tail", "events", "count=1", "bodies=yes", json_out=False)
+    is_watched(daemon)
+    im.say("翠花", "\x1b[31m你好")
+    line, = watch.wait()
+    assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z msg 小明 翠花 pos=1 seq=1 bytes=11 B body=\\x1b\[31m你好 session=\d+\n$", line), line
+
+
+@pytest.mark.parametrize("args, wanted", [
+    (["--user", "BOB"], ["小明 Bob", "Bob 小明", "小明 #tea"]),
+    (["--group", "#tea"], ["小明 #tea", "小明 #tea"]),
+    (["--type", "react"], ["小明 #tea"]),
+    (["--session", "{小明}"], ["小明 Bob", "小明 翠花", "小明 #tea", "小明 #tea"]),
+])
+def test_tail_of_what_was_asked_for(imd, connect, stream, args, wanted):
+    daemon = imd()
+    im, bob = connect(daemon, "line", "小明"), connect(daemon, "line", "Bob")
+    im.ask("group", do="create", conv="#tea")
+    args = [arg.replace("{小明}", str(session_of(daemon, "小明"))) for arg in args]
+    watch = stream(daemon, "tail", "events", *args, "--count", str(len(wanted)))
+    is_watched(daemon)
+    im.say("bob", "1")
+    bob.say("小明", "2")
+    im.say("翠花", "3")
+    if "--user" in args:
+        im.ask("group", do="invite", conv="#tea", user="bob")
+        events = items(watch)[:-1]
+        assert [f"{e['from']} {e['to']}" for e in events] == wanted and events[-1]["type"] == "member"
+        return
+    seq = im.say("#tea", "4")["seq"]
+    im.ask("react", conv="#tea", seq=seq, emoji="👍", on=True)
+    assert [f"{e['from']} {e['to']}" for e in items(watch)[:-1]] == wanted
+
+
+def test_tail_of_the_log(imd, connect, stream):
+    daemon = imd()
+    watch = stream(daemon, "tail", "log", "--user", "小明", "--type", "session", "--count", "2")
+    is_watched(daemon)
+    connect(daemon, "line", "Bob")
+    connect(daemon, "line", "小明").close()
+    *lines, result = items(watch)
+    assert [(line["sub"], line["event"], line["level"], line["user"]) for line in lines] == [
+        ("session", "login", "info", "小明"), ("session", "ended", "info", "小明")]
+    assert result["items"] == 2
+
+
+def test_who_watches_and_does_not_read_loses_items_and_is_told(imd, connect, closing):
+    daemon = imd({"limits": {"rate": 0}})
+    im = connect(daemon, "line", "小明")
+    from test_imctl import Admin
+    slow = closing(Admin(daemon.admin_path))
+    slow.send('{"jsonrpc":"2.0","id":1,"method":"tail","params":["events"]}\n')
+    is_watched(daemon)
+    before = daemon.rss_kib()
+    for n in range(8000):
+        im.tell("send", to="翠花", text=str(n), cid=f"{n}" + "c" * 50)
+    im.say("翠花", "the last")
+    assert daemon.grew_at_most(before, 32 * 1024)
+    slow.send("\n")
+    items, seen = 0, 0
+    while "result" not in (message := slow.recv()):
+        assert message["method"] == "tail" and message["params"]["id"] == 1
+        items += 1
+        seen += message["params"]["item"].get("dropped", 0)
+    result = message["result"]
+    assert result["items"] == items and items + result["dropped"] == 8001 and 0 <= seen <= result["dropped"]
+    assert result["dropped"] > 0 and slow.call("online", id=2)["id"] == 2
+
+
+def test_a_stream_ends_with_the_next_request_and_with_its_asker(imd, connect, closing):
+    daemon = imd()
+    from test_imctl import Admin
+    im = connect(daemon, "line", "小明")
+    admin, gone = closing(Admin(daemon.admin_path)), Admin(daemon.admin_path)
+    for n, one in enumerate((admin, gone), 1):
+        one.send('{"jsonrpc":"2.0","id":1,"method":"tail","params":["log"]}\n')
+        is_watched(daemon, n)
+    gone.close()
+    admin.send('{"jsonrpc":"2.0","id":2,"method":"online"}\n')
+    answers = []
+    while len(answers) < 2:
+        message = admin.recv()
+        if "method" not in message:
+            answers.append(message["id"])
+    assert answers == [1, 2]
+    im.say("翠花", "goes on")
+    assert daemon.imctl_run("tail", "nothing").returncode == 64
+
+
+def test_a_stream_does_not_keep_the_server_from_stopping(imd, stream):
+    daemon = imd()
+    watch = stream(daemon, "tail", "log")
+    is_watched(daemon)
+    daemon.term()
+    assert watch.process.wait(PATIENCE) == 75

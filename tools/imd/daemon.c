@@ -21,6 +21,7 @@
 #include "tools/imd/hooks.h"
 #include "tools/imd/keys.h"
 #include "tools/imd/notify.h"
+#include "tools/imd/tail.h"
 #include "transports/gate.h"
 #include "transports/listener.h"
 #include "transports/loop.h"
@@ -77,12 +78,16 @@ static void set_state(struct imd *imd, enum imd_state state)
 
 /* The store. */
 
+void imd_wake(const struct imd *imd)
+{
+    ssize_t wrote = write(imd->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+    (void)wrote; /* full: the loop has been woken already */
+}
+
 /* Any thread: the store has completed something. */
 static void wake_loop(void *arg)
 {
-    const struct imd *imd = arg;
-    ssize_t wrote = write(imd->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
-    (void)wrote; /* full: the loop has been woken already */
+    imd_wake(arg);
 }
 
 static void drain_store(struct imd *imd)
@@ -100,6 +105,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     ssize_t got = read(fd, &count, sizeof count);
     (void)got, (void)what;
     drain_store(arg);
+    imd_tail_lines(arg);
 }
 
 static void stats_done(struct im_store_op *op)

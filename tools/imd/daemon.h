@@ -21,6 +21,7 @@ enum imd_state { IMD_STARTING, IMD_RUNNING, IMD_DRAINING, IMD_STOPPING };
 struct imd;
 struct imd_admin;
 struct imd_hooks;
+struct imd_tail;
 
 /* A way in that is not for clients (admin, metrics): its own caps and counters, so that neither can crowd the other
  * out, and clients' figures stay clients'. */
@@ -69,6 +70,7 @@ struct imd {
     struct imd_service admin_service;
     struct imd_admin *admin;
     struct imd_hooks *hooks;
+    struct imd_tail *tails;
     size_t jobs; /* admin commands under way; tools/imd/job.h */
     uint64_t admin_requests, admin_refused;
 
@@ -94,6 +96,8 @@ int imd_exit_code(enum im_reason);
 
 /* daemon.c */
 void imd_clock(struct imd *);
+/* Any thread: there is something to do for the loop. */
+void imd_wake(const struct imd *);
 const char *imd_state_name(const struct imd *);
 bool imd_store_failed(const struct imd *);
 bool imd_store_full(const struct imd *);

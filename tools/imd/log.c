@@ -37,6 +37,10 @@ struct im_log_file {
     enum im_log_level level;
     signed char parts[PARTS_MAX]; /* by number in im_subsystems[]: an enum im_log_level, or LEVEL_OF_ALL */
     struct kind kinds[KINDS];
+    void (*tap_wake)(void *arg); /* NULL: nobody listens */
+    void *tap_arg;
+    struct im_out tapped;
+    uint64_t tap_lost;
 };
 
 int64_t im_log_wall_ms(void)
@@ -61,10 +65,25 @@ static bool put_line(struct im_log_file *file, const struct im_out *line)
     return true;
 }
 
+static void tap(struct im_log_file *file, int64_t now, enum im_log_level level, const char *subsystem,
+                const char *event, const struct im_kv *fields)
+{
+    if (file->tapped.len > IM_LOG_TAP_BYTES) {
+        file->tap_lost++;
+        return;
+    }
+    bool first = file->tapped.len == 0;
+    im_log_format(&file->tapped, IM_LOG_JSON, now, level, subsystem, event, fields);
+    if (first)
+        file->tap_wake(file->tap_arg);
+}
+
 static bool write_one(struct im_log_file *file, int64_t now, enum im_log_level level, const char *subsystem,
                       const char *event, const struct im_kv *fields)
 {
     struct im_out line = {0};
+    if (file->tap_wake)
+        tap(file, now, level, subsystem, event, fields);
     im_log_format(&line, file->format, now, level, subsystem, event, fields);
     bool written = put_line(file, &line);
     im_out_clear(&line);
@@ -144,6 +163,29 @@ static void log_write(struct im_log *log, enum im_log_level level, const char *s
     pthread_mutex_unlock(&file->lock);
 }
 
+void im_log_file_tap(struct im_log_file *file, void (*wake)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&file->lock);
+    file->tap_wake = wake;
+    file->tap_arg = arg;
+    if (wake == NULL) {
+        im_out_clear(&file->tapped);
+        file->tap_lost = 0;
+    }
+    pthread_mutex_unlock(&file->lock);
+}
+
+uint64_t im_log_file_take(struct im_log_file *file, struct im_out *out)
+{
+    pthread_mutex_lock(&file->lock);
+    uint64_t lost = file->tap_lost;
+    im_out_put(out, im_out_data(&file->tapped), file->tapped.len);
+    im_out_clear(&file->tapped);
+    file->tap_lost = 0;
+    pthread_mutex_unlock(&file->lock);
+    return lost;
+}
+
 void im_log_file_flush(struct im_log_file *file)
 {
     int64_t now = im_log_wall_ms();
@@ -219,6 +261,7 @@ void im_log_file_close(struct im_log_file **file)
         return;
     close_fd(f->fd);
     pthread_mutex_destroy(&f->lock);
+    im_out_clear(&f->tapped);
     free(f->path);
     free(f);
 }

@@ -1,6 +1,7 @@
 #ifndef IM_TOOLS_IMD_LOG_H
 #define IM_TOOLS_IMD_LOG_H
 
+#include "core/bytes.h"
 #include "core/config.h"
 #include "core/log.h"
 
@@ -30,11 +31,19 @@ const char *im_log_path(const struct im_config *);
 /* About every second: writes how many lines were left out. */
 void im_log_file_flush(struct im_log_file *);
 
+/* From now on every line is also kept, as JSON, until it is taken; at most IM_LOG_TAP_BYTES of them, what is more is
+ * counted. wake() tells that there is one: any thread, under the log's lock. NULL ends that. */
+#define IM_LOG_TAP_BYTES (256 * 1024)
+void im_log_file_tap(struct im_log_file *, void (*wake)(void *arg), void *arg);
+/* Appends the lines that were kept, each with its LF; returns how many were not. */
+uint64_t im_log_file_take(struct im_log_file *, struct im_out *);
+
 /* Now, in milliseconds since 1970. */
 int64_t im_log_wall_ms(void);
 
+/* "2026-01-01T00:00:00.000Z" */
+void im_log_put_time(struct im_out *, int64_t wall_ms);
 /* One line with its LF, as it would be written; for the journal, the datagram: lines of NAME=value. */
-struct im_out;
 void im_log_format(struct im_out *, enum im_log_format, int64_t wall_ms, enum im_log_level, const char *subsystem,
                    const char *event, const struct im_kv *fields);
 const char *im_log_level_name(enum im_log_level);

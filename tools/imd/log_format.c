@@ -10,7 +10,7 @@ const char *im_log_level_name(enum im_log_level level)
     return levels[level];
 }
 
-static void put_time(struct im_out *out, int64_t wall_ms)
+void im_log_put_time(struct im_out *out, int64_t wall_ms)
 {
     time_t seconds = (time_t)(wall_ms / 1000);
     struct tm tm;
@@ -142,21 +142,21 @@ void im_log_format(struct im_out *out, enum im_log_format format, int64_t wall_m
 {
     switch (format) {
     case IM_LOG_TEXT:
-        put_time(out, wall_ms);
+        im_log_put_time(out, wall_ms);
         im_out_printf(out, " %-5s %s: ", levels[level], subsystem);
         im_out_safe(out, im_str(event), false);
         put_fields(out, fields);
         break;
     case IM_LOG_LOGFMT:
         im_out_str(out, "ts=");
-        put_time(out, wall_ms);
+        im_log_put_time(out, wall_ms);
         im_out_printf(out, " level=%s sub=%s event=", levels[level], subsystem);
         put_word(out, im_str(event));
         put_fields(out, fields);
         break;
     case IM_LOG_JSON:
         im_out_str(out, "{\"ts\":\"");
-        put_time(out, wall_ms);
+        im_log_put_time(out, wall_ms);
         im_out_printf(out, "\",\"level\":\"%s\",\"sub\":", levels[level]);
         put_json(out, im_str(subsystem));
         im_out_str(out, ",\"event\":");
