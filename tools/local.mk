@@ -4,6 +4,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/safe_json.c tools/safe_json.h \
 	tools/imd/admin.c tools/imd/admin.h \
 	tools/imd/admin_commands.c \
+	tools/imd/admin_config.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
 	tools/imd/admin_latency.c \

@@ -362,3 +362,32 @@ def test_a_stream_does_not_keep_the_server_from_stopping(imd, stream):
     is_watched(daemon)
     daemon.term()
     assert watch.process.wait(PATIENCE) == 75
+
+
+# config
+
+def test_config_diff(imd):
+    daemon = imd({"limits": {"text": "2KiB"}})
+
+    def rows():
+        return {row["key"]: row for row in daemon.imctl("config", "diff")["differences"]}
+
+    assert rows()["limits.text"] == {"key": "limits.text", "value": "2KiB", "default": "16KiB", "file": None, "needs": None}
+    assert not any(row["needs"] for row in rows().values()) and "limits.rate" not in rows()
+    assert rows()["listen"]["value"][1] == f"line 127.0.0.1:{daemon.line_port}"
+    daemon.write_config({"limits": {"text": "2KiB", "rate": 7}, "store": {"readers": 2}})
+    assert (rows()["limits.rate"]["file"], rows()["limits.rate"]["needs"]) == (7, "reload")
+    assert (rows()["store.readers"]["value"], rows()["store.readers"]["needs"]) == (1, "restart")
+    daemon.imctl("reload")
+    assert rows()["limits.rate"]["value"] == 7 and rows()["limits.rate"]["needs"] is None
+    assert rows()["store.readers"]["needs"] == "restart"
+    assert re.search(r"^store.readers +1 +1 +2 +restart$", daemon.imctl("config", "diff", json=False), re.M)
+
+
+def test_config_diff_of_a_broken_file_says_what_is_wrong(imd):
+    daemon = imd({"limits": {"text": "2KiB"}})
+    daemon.write_config({"limits": {"rate": "x"}})
+    result = daemon.imctl("config", "diff")
+    assert "limits.text" in [row["key"] for row in result["differences"]]
+    assert len(result["problems"]) == 1 and "limits.rate" in result["problems"][0]
+    assert "limits.rate: must be" in daemon.imctl("config", "diff", json=False)

@@ -229,11 +229,18 @@ static void add_row(struct table *t, const json_t *row, char **columns, size_t c
 
 static void put_rest(const json_t *result, const char *key, size_t shown, struct im_out *out)
 {
+    const json_t *problem;
+    size_t i;
     json_int_t total = json_integer_value(json_object_get(result, "total"));
     if (shown == 0)
         im_out_printf(out, "no %s\n", key);
     else if (total > (json_int_t)shown)
         im_out_printf(out, "%zu of %" JSON_INTEGER_FORMAT " %s; more with limit=NUMBER\n", shown, total, key);
+    json_array_foreach(json_object_get(result, "problems"), i, problem)
+    {
+        im_out_safe(out, im_str(json_string_value(problem)), false);
+        im_out_char(out, '\n');
+    }
 }
 
 static void show_table(const json_t *result, const char *key, char **columns, size_t count, bool bold,

@@ -305,7 +305,7 @@ static json_t *strings(const struct im_strings *list)
     return array;
 }
 
-static json_t *value(const struct im_config_row *row, const void *base)
+json_t *imd_config_value(const struct im_config_row *row, const void *base)
 {
     const void *member = (const char *)base + row->offset;
     if (row->type == IM_T_BOOL)
@@ -341,7 +341,7 @@ static json_t *rows(const struct im_config_row *table, size_t count, const void 
 {
     json_t *object = json_object();
     for (size_t i = 0; i < count; i++)
-        set_value(object, table[i].path, value(&table[i], base));
+        set_value(object, table[i].path, imd_config_value(&table[i], base));
     return object;
 }
 
@@ -362,7 +362,7 @@ static void config(struct im_rpc_call *call)
 
 /* reload */
 
-static json_t *lines(const struct im_out *out)
+json_t *imd_lines(const struct im_out *out)
 {
     json_t *array = json_array();
     const char *p = im_out_data(out), *end = p + out->len;
@@ -380,8 +380,8 @@ static void reload(struct im_rpc_call *call)
     struct imd_reload done = {0};
     if (imd_reload(host(call), &done)) {
         json_t *result = json_object();
-        json_object_set_new(result, "changed", lines(&done.changed));
-        json_object_set_new(result, "needs_restart", lines(&done.restart));
+        json_object_set_new(result, "changed", imd_lines(&done.changed));
+        json_object_set_new(result, "needs_restart", imd_lines(&done.restart));
         im_rpc_result(call, result);
     } else {
         size_t n = done.problems.len;

@@ -115,6 +115,8 @@ struct imd_reload {
     struct im_out problems; /* why nothing was changed, one per line */
 };
 bool imd_reload(struct imd *, struct imd_reload *);
+/* What the file says now, without anything being changed; NULL, and lines in *problems, if it cannot be used. */
+struct im_config *imd_read_config(const struct imd *, struct im_config_places **, struct im_out *problems);
 void imd_reload_clear(struct imd_reload *);
 
 /* pages.c: /healthz, /metrics and the chat page's routes. */

@@ -23,16 +23,16 @@ static void add_problem(struct imd_reload *reload, const char *problem)
     im_out_char(&reload->problems, '\n');
 }
 
-static struct im_config *read_config(struct imd *imd, struct im_config_places **places, struct imd_reload *reload)
+struct im_config *imd_read_config(const struct imd *imd, struct im_config_places **places, struct im_out *problems)
 {
     struct im_config *config;
     if (imd->config_path) {
-        config = im_config_load(imd->config_path, places, &reload->problems);
+        config = im_config_load(imd->config_path, places, problems);
     } else {
         config = im_config_new();
         im_config_default_listeners(config);
     }
-    if (config && imd_outside_check(config, *places, true, &reload->problems) != IM_OK)
+    if (config && imd_outside_check(config, *places, true, problems) != IM_OK)
         im_config_free(&config);
     return config;
 }
@@ -126,7 +126,7 @@ bool imd_reload(struct imd *imd, struct imd_reload *reload)
 {
     tell_reloading();
     struct im_config_places *places = NULL;
-    struct im_config *config = read_config(imd, &places, reload);
+    struct im_config *config = imd_read_config(imd, &places, &reload->problems);
     bool ok = config != NULL;
     if (ok) {
         merge(imd->config, config, reload);
