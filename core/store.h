@@ -41,6 +41,7 @@ enum im_store_op_kind {
     IM_STORE_DEVICES,
     IM_STORE_USERS,
     IM_STORE_RECORDS,
+    IM_STORE_FIND,
     IM_STORE_STATS,
 };
 #define IM_STORE_FIRST_READ IM_STORE_SINCE
@@ -305,6 +306,15 @@ struct im_store_records {
     struct im_record *rows; /* out: as above */
     size_t count;
     bool more;
+};
+
+/* The event at this pos; or, with pos 0, the one that a user sent under this cid. As it was appended, whoever may see
+ * it: for administration. */
+struct im_store_find {
+    struct im_store_op op;
+    uint64_t pos;
+    struct im_str from, cid; /* from: a key */
+    struct im_event *event;  /* out: a reference, now the caller's; NULL: there is none, or no more */
 };
 
 struct im_store_stats {

@@ -60,6 +60,8 @@ static enum im_reason perform(struct im_memory *m, struct im_store_op *op)
         return im_mem_users(m, (struct im_store_users *)op);
     case IM_STORE_RECORDS:
         return im_mem_records(m, (struct im_store_records *)op);
+    case IM_STORE_FIND:
+        return im_mem_find(m, (struct im_store_find *)op);
     case IM_STORE_STATS:
         return do_stats(m, (struct im_store_stats *)op);
     }

@@ -263,6 +263,7 @@ void im_mem_react(struct im_mem_slot *, const struct im_mem_user *, const struct
 bool im_mem_reacted(const struct im_mem_state *, const struct im_mem_user *, struct im_str emoji);
 /* How many different emoji a message has; *there: is this one among them? */
 uint32_t im_mem_emoji(const struct im_mem_state *, struct im_str emoji, bool *there);
+enum im_reason im_mem_find(const struct im_memory *, struct im_store_find *);
 
 /* memory_sent.c */
 /* pos of what was sent under this cid, 0: nothing; the hash is for im_mem_sent_add(). */

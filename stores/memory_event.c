@@ -194,3 +194,13 @@ void im_mem_react(struct im_mem_slot *slot, const struct im_mem_user *user, cons
     s->reactions[s->reaction_count++] =
         (struct im_mem_reaction){user, msg->hidden, im_strndup(msg->body.p, msg->body.len), msg->body.len};
 }
+
+enum im_reason im_mem_find(const struct im_memory *m, struct im_store_find *op)
+{
+    const struct im_mem_user *from = op->pos == 0 ? im_mem_user_find(m, op->from) : NULL;
+    uint32_t hash;
+    uint64_t pos = from ? im_mem_sent_find(m, from, op->cid, &hash) : op->pos;
+    if (pos > m->log_base && pos <= im_mem_head(m) && im_mem_record(m, pos)->event)
+        op->event = im_mem_event(m, pos);
+    return IM_OK;
+}

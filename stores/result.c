@@ -119,6 +119,9 @@ void im_result_start(struct im_store_op *op)
     case IM_STORE_HISTORY:
         start_events(&STRUCT(history, op)->events, &STRUCT(history, op)->count);
         break;
+    case IM_STORE_FIND:
+        STRUCT(find, op)->event = NULL;
+        break;
     case IM_STORE_SEARCH:
         STRUCT(search, op)->hits = NULL;
         STRUCT(search, op)->count = 0;
@@ -159,6 +162,8 @@ void im_result_clear(struct im_store_op *op)
         clear_events(STRUCT(since, op)->events, STRUCT(since, op)->count);
     else if (op->kind == IM_STORE_HISTORY)
         clear_events(STRUCT(history, op)->events, STRUCT(history, op)->count);
+    else if (op->kind == IM_STORE_FIND)
+        im_event_drop(&STRUCT(find, op)->event);
     else if (op->kind == IM_STORE_SEARCH)
         clear_hits(STRUCT(search, op)->hits, STRUCT(search, op)->count);
     else if (op->kind == IM_STORE_CONVERSATIONS)

@@ -276,3 +276,31 @@ int im_read_conversations(struct im_reader *r, struct im_store_conversations *op
     op->rows = im_rows_finish(&rows, &op->count);
     return rc == SQLITE_OK ? adding : rc;
 }
+
+static int find_cid(struct im_reader *r, const struct im_store_find *op, uint64_t *pos)
+{
+    int64_t user = 0;
+    int rc = im_db_user(&r->db, op->from, &user, NULL);
+    if (rc != SQLITE_OK || user == 0)
+        return rc;
+    sqlite3_stmt *s = im_db_use(&r->db, IM_SQL_CID);
+    sqlite3_bind_int64(s, 1, user);
+    im_db_bind_str(s, 2, op->cid);
+    rc = sqlite3_step(s);
+    *pos = rc == SQLITE_ROW ? im_db_u64(s, 0) : 0;
+    return im_db_done(s, rc);
+}
+
+int im_read_find(struct im_reader *r, struct im_store_find *op)
+{
+    uint64_t pos = op->pos;
+    int rc = pos > 0 ? SQLITE_OK : find_cid(r, op, &pos);
+    if (rc != SQLITE_OK || pos == 0)
+        return rc;
+    sqlite3_stmt *s = im_db_use(&r->db, IM_SQL_EVENT);
+    im_db_bind_u64(s, 1, pos);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        rc = im_db_event_row(&r->db, s, IM_AS_APPENDED, &op->event);
+    return im_db_done(s, rc);
+}

@@ -54,6 +54,8 @@ static int perform(struct im_reader *r, struct im_store_op *op, enum im_reason *
         return im_read_users(r, (struct im_store_users *)op);
     case IM_STORE_RECORDS:
         return im_read_records(r, (struct im_store_records *)op);
+    case IM_STORE_FIND:
+        return im_read_find(r, (struct im_store_find *)op);
     case IM_STORE_STATS:
         return do_stats(r, (struct im_store_stats *)op);
     default:

@@ -17,6 +17,7 @@ enum im_reason im_reader_perform(struct im_reader *, struct im_store_op *);
 
 /* Operations. Each returns a result code. */
 int im_read_since(struct im_reader *, struct im_store_since *);                             /* sqlite_since.c */
+int im_read_find(struct im_reader *, struct im_store_find *);                               /* sqlite_history.c */
 int im_read_history(struct im_reader *, struct im_store_history *, enum im_reason *status); /* sqlite_history.c */
 int im_read_conversations(struct im_reader *, struct im_store_conversations *);             /* … */
 int im_read_search(struct im_reader *, struct im_store_search *, enum im_reason *status);   /* sqlite_search.c */

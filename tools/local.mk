@@ -12,6 +12,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin_tail.c \
 	tools/imd/admin_tokens.c \
 	tools/imd/admin_users.c \
+	tools/imd/admin_why.c \
 	tools/imd/config_file.c tools/imd/config_file.h \
 	tools/imd/config_write.c \
 	tools/imd/daemon.c tools/imd/daemon.h \

@@ -204,6 +204,35 @@ static void users_are_listed_by_key(void **state)
     }
 }
 
+static const char *found_event(struct box *b, uint64_t pos, const char *from, const char *cid)
+{
+    struct im_store_find op = {
+        .op.kind = IM_STORE_FIND, .pos = pos, .from = from ? key_of(from) : (struct im_str){0}, .cid = im_str(cid)};
+    assert_int_equal(box_do(b, &op.op), IM_OK);
+    const char *text = op.event ? text_printf("%d %s", (int)op.event->msg.pos, told(op.event)) : "";
+    im_event_drop(&op.event);
+    return text;
+}
+
+static void an_event_is_found_by_its_pos_or_its_cid(void **state)
+{
+    do_act(*state, ACT(.from = "ann", .to = "bob", .text = "one", .cid = "c"));
+    do_act(*state, ACT(.from = "bob", .to = "ann", .text = "two", .cid = "c"));
+    assert_string_equal(found_event(*state, 1, NULL, NULL), "1 ann:one");
+    assert_string_equal(found_event(*state, 2, NULL, NULL), "2 bob:two");
+    assert_string_equal(found_event(*state, 0, "ann", "c"), "1 ann:one");
+    assert_string_equal(found_event(*state, 0, "bob", "c"), "2 bob:two");
+    assert_string_equal(found_event(*state, 3, NULL, NULL), "");
+    assert_string_equal(found_event(*state, 0, "ann", "d"), "");
+    assert_string_equal(found_event(*state, 0, "zoe", "c"), "");
+    block(*state, "bob", "ann", true, 9);
+    do_act(*state, ACT(.from = "ann", .to = "bob", .text = "three"));
+    assert_string_equal(found_event(*state, 3, NULL, NULL), "3 ann:three ?");
+    sweep(*state, &(struct im_store_sweep){.now_ms = ACT_TIME + 1000, .retention_ms = 1, .limit = 100});
+    assert_string_equal(found_event(*state, 1, NULL, NULL), "");
+    assert_string_equal(found_event(*state, 0, "ann", "c"), "");
+}
+
 static void people_outlive_the_store_being_closed(void **state)
 {
     if (!box_keeps(*state))
@@ -229,6 +258,7 @@ const struct store_test store_people_tests[] = {
     STORE_TEST(users_block_and_unblock_others),
     STORE_TEST(all_whom_one_has_blocked_are_listed),
     STORE_TEST(users_are_listed_by_key),
+    STORE_TEST(an_event_is_found_by_its_pos_or_its_cid),
     STORE_TEST(people_outlive_the_store_being_closed),
     {NULL, NULL},
 };

@@ -391,3 +391,57 @@ def test_config_diff_of_a_broken_file_says_what_is_wrong(imd):
     assert "limits.text" in [row["key"] for row in result["differences"]]
     assert len(result["problems"]) == 1 and "limits.rate" in result["problems"][0]
     assert "limits.rate: must be" in daemon.imctl("config", "diff", json=False)
+
+
+# why
+
+def why(daemon, *args):
+    result = daemon.imctl("why", *args)
+    return result["event"], {(row["user"], row["device"]): row["state"] for row in result["devices"]}
+
+
+def test_why_tells_a_messages_way(imd, connect):
+    daemon = imd()
+    phone = connect(daemon, "line")
+    phone.hello(device="phone")
+    phone.login("翠花")
+    sender = connect(daemon, "line")
+    sender.hello(device="pc")
+    sender.login("小明")
+    sent = sender.say("翠花", "secret", cid="c1")
+    event, states = why(daemon, sent["pos"])
+    assert (event["from"], event["to"], event["cid"], event["type"], event["bytes"]) == ("小明", "翠花", "c1", "msg", 6)
+    phone.texts(1)
+    assert until(lambda: why(daemon, sent["pos"])[1][("翠花", "phone")] == "written")
+    phone.ask("ack", pos=sent["pos"])
+    until(lambda: why(daemon, sent["pos"])[1][("翠花", "phone")] == "received", "the cursor in the store")
+    phone.ask("read", conv="小明", seq=sent["seq"])
+    until(lambda: why(daemon, sent["pos"])[1][("翠花", "phone")] == "read", "the mark in the store")
+    assert why(daemon, "c1", "小明")[0]["pos"] == event["pos"]
+    phone.close()
+    until(lambda: daemon.online()["users"] == 1)
+    second = sender.say("翠花", "away")
+    assert why(daemon, second["pos"])[1][("翠花", "phone")] == "waiting"
+    third = sender.say("阿强", "hello")
+    assert why(daemon, third["pos"])[1][("阿强", None)] == "never here"
+    text = daemon.imctl("why", sent["pos"], json=False)
+    assert "secret" not in text and re.search(r"^event.cid +c1$", text, re.M) and re.search(r"^翠花 +phone +read ", text, re.M)
+
+
+def test_why_of_a_group_is_about_every_member(imd, connect):
+    daemon = imd()
+    owner, other = connect(daemon, "line", "小明"), connect(daemon, "line", "翠花")
+    owner.ask("group", do="create", conv="#tea", public=True)
+    other.ask("group", do="join", conv="#tea")
+    sent = owner.say("#tea", "hi")
+    until(lambda: why(daemon, sent["pos"])[1] == {("小明", ""): "read", ("翠花", ""): "received"}, "both cursors")
+    other.ask("read", conv="#tea", seq=sent["seq"])
+    until(lambda: why(daemon, sent["pos"])[1][("翠花", "")] == "read")
+
+
+@pytest.mark.parametrize("args, status, said", [
+    (["99999"], 65, "never committed"), (["0"], 64, "needs a position"), (["c9"], 64, "needs a position"),
+    (["c9", "nobody"], 65, "never committed"), (["c9", "a b"], 65, "user:")])
+def test_why_of_what_is_not_there(shared, args, status, said):
+    done = shared.imctl_run("why", *args)
+    assert done.returncode == status and said in done.stderr

@@ -289,6 +289,13 @@ void show_result(const json_t *result, const char *show, bool bold, struct im_ou
         im_out_safe(out, (struct im_str){json_string_value(text), json_string_length(text)}, true);
     } else if (n > 0 && strcmp(words[0], "line") == 0) {
         put_left_out(result, out);
+    } else if (n > 2 && strcmp(words[0], "report") == 0) {
+        json_t *rest = json_copy((json_t *)(uintptr_t)result);
+        json_object_del(rest, words[1]);
+        show_fields(rest, out);
+        im_out_char(out, '\n');
+        show_table(result, words[1], words + 2, n - 2, bold, out);
+        json_decref(rest);
     } else if (n > 2 && strcmp(words[0], "table") == 0) {
         show_table(result, words[1], words + 2, n - 2, bold, out);
     } else {

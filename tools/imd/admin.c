@@ -221,9 +221,17 @@ static void on_ready(void *arg, struct im_stream *stream)
 
 /* Opening. */
 
-const struct im_rpc_command *const imd_admin_tables[] = {
-    imd_admin_commands,   imd_user_commands,    imd_token_commands, imd_group_commands,  imd_hook_commands,
-    imd_latency_commands, imd_session_commands, imd_tail_commands,  imd_config_commands, NULL};
+const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
+                                                         imd_user_commands,
+                                                         imd_token_commands,
+                                                         imd_group_commands,
+                                                         imd_hook_commands,
+                                                         imd_latency_commands,
+                                                         imd_session_commands,
+                                                         imd_tail_commands,
+                                                         imd_config_commands,
+                                                         imd_why_commands,
+                                                         NULL};
 
 static enum im_reason give_to_group(const char *path, const char *group_name, struct im_error *error)
 {

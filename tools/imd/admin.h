@@ -22,7 +22,7 @@ void imd_admin_free(struct imd_admin **);
 /* The commands, in tables that end with name NULL. Their host is the struct imd. */
 extern const struct im_rpc_command imd_admin_commands[], imd_user_commands[], imd_token_commands[],
     imd_group_commands[], imd_hook_commands[], imd_latency_commands[], imd_session_commands[], imd_tail_commands[],
-    imd_config_commands[];
+    imd_config_commands[], imd_why_commands[];
 /* A session as a JSON object, as `sessions` lists it. */
 json_t *imd_describe_session(const struct im_session_view *);
 /* A value of the configuration as JSON. */

@@ -24,6 +24,7 @@ struct imd_job {
         struct im_store_conversations conversations;
         struct im_store_history history;
         struct im_store_since since;
+        struct im_store_find find;
     } op;                    /* each step's own; rows it has got are freed before the next one */
     struct im_hash_job hash; /* its password is the job's own copy */
     enum im_reason status;   /* of the last step, where it may fail */

@@ -51,8 +51,8 @@ struct im_rpc_command {
     const char *usage;   /* after the name, when the arguments in their order do not tell; or NULL */
     const char *example; /* as typed after "imctl ", or NULL */
     /* How people like to see the result: "text" (result.text as it is), "fields" (one line for each), or
-     * "table KEY COLUMN…" (the objects in result.KEY); of a stream, "line KEY…": a line for each item, these values
-     * first and then the others with their names. */
+     * "table KEY COLUMN…" (the objects in result.KEY), "report KEY COLUMN…" (fields, and then that table); of a stream,
+     * "line KEY…": a line for each item, these values first and then the others with their names. */
     const char *show;
     bool patient;                      /* takes as long as it takes, as a stream does: the asker should not give up */
     void (*run)(struct im_rpc_call *); /* ends the call now or later */
