@@ -88,10 +88,12 @@ struct im_session {
     bool end_when_live; /* … and the log has been read */
     bool reading;       /* a since() is under way */
     enum im_reason end_reason;
-    unsigned inflight; /* requests the store has yet to answer */
-    unsigned reads;    /* of these, reads: one at a time, so that nobody's questions crowd out the others' */
-    uint64_t sent_pos; /* everything up to here was given to the link */
-    uint64_t goal_pos; /* the log's end at login: LIVE not before this was reached */
+    unsigned inflight;       /* requests the store has yet to answer */
+    unsigned reads;          /* of these, reads: one at a time, so that nobody's questions crowd out the others' */
+    uint64_t sent_pos;       /* everything up to here was given to the link */
+    uint64_t sent, commands; /* for administration: events and answers given to the link; requests. Here: what each
+                                message touches anyway */
+    uint64_t goal_pos;       /* the log's end at login: LIVE not before this was reached */
     uint64_t opened_ms, active_ms; /* monotonic */
     uint64_t flood_ms;             /* since when the bucket has not been full again; 0: it has */
     struct im_bucket bucket;
@@ -99,7 +101,6 @@ struct im_session {
     size_t own_send_count; /* at most IM_OWN_SENDS_MAX; one more comes again, which does no harm */
     struct im_watch *watches;
     size_t watch_count;
-    uint64_t commands, sent;                    /* for administration, as what follows */
     struct im_step steps[IM_STEPS_MAX];         /* the newest ones, by number modulo IM_STEPS_MAX */
     unsigned step_count;                        /* ever */
     struct im_session *user_prev, *user_next;   /* among the user's sessions */
