@@ -123,6 +123,57 @@ static void programs_get_values_as_they_are(void **state)
     prints("7", "fields", plain, "result\t7\n");
 }
 
+static void reports_are_fields_and_a_table(void **state)
+{
+    (void)state;
+    static const char report[] = "{\"e\":{\"pos\":7},\"r\":[{\"a_us\":1500,\"b\":\"x\"}],\"problems\":[\"p\\u001b\"]}";
+    const struct show_style csv = {.format = SHOW_CSV}, plain = {.format = SHOW_PLAIN};
+    shows("{\"e\":{\"pos\":7},\"r\":[{\"a_us\":1500,\"b\":\"x\"}]}", "report r a_us b",
+          "e.pos  7\n\n    A  B\n1.5ms  x\n");
+    shows(report, "table r b", "B\nx\np\\x1b\n");
+    prints(report, "report r a_us b", csv, "a_us,b\n1500,x\n");
+    prints(report, "report r a_us b", plain, "1500\tx\n");
+}
+
+static void lines_of_json_stay_such(void **state)
+{
+    (void)state;
+    static const char page[] = "{\"r\":[{\"a\":1},{\"b\":\"\\u202e,\"}],\"next\":9}";
+    const struct show_style csv = {.format = SHOW_CSV}, further = {.format = SHOW_CSV, .goes_on = true};
+    const struct show_style plain = {.format = SHOW_PLAIN}, json = {.format = SHOW_JSON};
+    static const char lines[] = "{\"a\":1}\n{\"b\":\"\\u202e,\"}\n";
+    prints(page, "ndjson r", (struct show_style){0}, lines);
+    prints(page, "ndjson r", json, lines);
+    prints(page, "ndjson r", plain, lines);
+    prints("{\"r\":[{\"a\":1}]}", "ndjson r", csv, "r\n\"{\"\"a\"\":1}\"\n");
+    prints("{\"r\":[{\"a\":1}]}", "ndjson r", further, "\"{\"\"a\"\":1}\"\n");
+}
+
+static void prints_item(const char *item, struct show_style style, const char *expected)
+{
+    struct im_out out = {0};
+    json_t *json = parse(item);
+    show_item(json, "line t who", &style, &out);
+    json_decref(json);
+    assert_string_equal(im_out_data(&out), expected);
+    im_out_clear(&out);
+}
+
+static void a_stream_goes_on_in_one_format(void **state)
+{
+    (void)state;
+    static const char item[] = "{\"n_ms\":2000,\"t\":\"now\",\"no\":false,\"nil\":null,\"what\":\"a\\u001b\"}";
+    const struct show_style csv = {.format = SHOW_CSV}, further = {.format = SHOW_CSV, .goes_on = true};
+    prints_item(item, (struct show_style){0}, "now - n_ms=2s what=a\\x1b\n");
+    prints_item("{\"t\":1}", (struct show_style){.format = SHOW_JSON}, "{\"t\":1}\n");
+    prints_item("{\"t\":1}", csv, "t,who,more\n1,,{}\n");
+    prints_item("{\"t\":1,\"z\":2}", further, "1,,\"{\"\"z\"\":2}\"\n");
+    prints_item("{\"who\":\"a\",\"z\":2}", (struct show_style){.format = SHOW_PLAIN}, "\ta\t{\"z\":2}\n");
+    prints("{\"dropped\":3}", "line t who", (struct show_style){0}, "3 were left out\n");
+    prints("{\"dropped\":0}", "line t who", csv, "t,who,more\n");
+    prints("{\"dropped\":0}", "line t who", further, "");
+}
+
 /* Lines of the shell. */
 
 static void splits(const char *line, bool unfinished, const char *expected)
@@ -191,7 +242,10 @@ static const char commands[] =
     "{\"name\":\"kick\",\"args\":[{\"name\":\"who\",\"type\":\"string\",\"required\":true},{\"name\":\"session\","
     "\"type\":\"uint\"}]},{\"name\":\"look\",\"show\":\"imctl\",\"args\":[{\"name\":\"interval\",\"type\":\"uint\"},{"
     "\"name\":\"batch\",\"type\":\"string\",\"choices\":\"yes\"},{\"name\":\"sort\",\"type\":\"string\","
-    "\"choices\":\"id|user\"}]},{\"name\":\"seal\",\"args\":[{\"name\":\"name\",\"type\":\"string\"},{"
+    "\"choices\":\"id|user\"}]},{\"name\":\"wipe\",\"asks\":\"?\",\"args\":[{\"name\":\"what\",\"type\":"
+    "\"string\"},{\"name\":\"deep\",\"type\":\"string\",\"choices\":\"no|yes\"},{\"name\":\"path\",\"type\":\"file\"},{"
+    "\"name\":\"dry\",\"type\":\"string\",\"choices\":\"yes\"}]},{\"name\":\"seal\",\"args\":[{\"name\":\"name\","
+    "\"type\":\"string\"},{"
     "\"name\":\"key\",\"type\":\"secret\"}]}]";
 
 static int match(const char *typed, char *out, size_t cap)
@@ -202,10 +256,11 @@ static int match(const char *typed, char *out, size_t cap)
         words[count++] = word;
     json_t *table = parse(commands), *params = NULL;
     const json_t *command = NULL;
-    int status = command_match(table, words, count, &command, &params, &(bool){false});
+    bool yes;
+    int status = command_match(table, words, count, &command, &params, &yes);
     if (status == EX_OK) {
         char *json = json_dumps(params, JSON_COMPACT);
-        snprintf(out, cap, "%s %s", json_string_value(json_object_get(command, "name")), json);
+        snprintf(out, cap, "%s %s%s", json_string_value(json_object_get(command, "name")), json, yes ? " yes" : "");
         free(json);
     }
     json_decref(params);
@@ -230,6 +285,12 @@ static void words_become_a_command_and_its_arguments(void **state)
         {"look 5 sort=id", "look {\"interval\":5,\"sort\":\"id\"}"},
         {"seal a", "seal {\"name\":\"a\"}"},
         {"kick -b", "kick {\"who\":\"-b\"}"},
+        {"kick --session 5 --who=ann", "kick {\"session\":5,\"who\":\"ann\"}"},
+        {"kick --what", "kick {\"who\":\"--what\"}"},
+        {"kick -- --who=x", "kick {\"who\":\"--who=x\"}"},
+        {"wipe --deep all -y", "wipe {\"deep\":\"yes\",\"what\":\"all\"} yes"},
+        {"wipe -n deep=no path=/x", "wipe {\"dry\":\"yes\",\"deep\":\"no\",\"path\":\"/x\"}"},
+        {"wipe -- -y", "wipe {\"what\":\"-y\"}"},
         {"help log level", "help {\"command\":\"log.level\"}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -242,10 +303,10 @@ static void words_become_a_command_and_its_arguments(void **state)
 static void what_does_not_fit_the_table_is_a_usage_error(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"stauts",           "log",       "log levle",    "status x", "kick",
-                                        "kick a session=x", "kick a -1", "kick a 1 2",   "help fly", "kick \xff",
-                                        "look -i",          "look -i x", "look -s name", "look -x",  "seal a key=b",
-                                        "seal a b"};
+    static const char *const cases[] = {
+        "stauts",       "log",      "log levle", "status x",  "kick",           "kick a session=x", "kick a -1",
+        "kick a 1 2",   "help fly", "kick \xff", "look -i",   "look -i x",      "look -s name",     "look -x",
+        "seal a key=b", "seal a b", "kick -y",   "kick a -n", "kick --session", "look --batch=x"};
     char out[100];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(match(cases[i], out, sizeof out), EX_USAGE);
@@ -261,6 +322,9 @@ int main(void)
         cmocka_unit_test(nothing_steers_the_terminal),
         cmocka_unit_test(tables_are_shortened_where_text_has_most_to_spare),
         cmocka_unit_test(programs_get_values_as_they_are),
+        cmocka_unit_test(reports_are_fields_and_a_table),
+        cmocka_unit_test(lines_of_json_stay_such),
+        cmocka_unit_test(a_stream_goes_on_in_one_format),
         cmocka_unit_test(lines_are_parted_as_shells_do),
         cmocka_unit_test(what_is_quoted_comes_back_as_it_was),
         cmocka_unit_test(words_become_a_command_and_its_arguments),
