@@ -134,6 +134,35 @@ def test_secrets_are_asked_for_in_the_shell_too(shell):
     assert "eve" in [u["user"] for u in shell.server.imctl("user", "list")["users"]]
 
 
+def test_what_destroys_something_asks_in_the_shell_too(shell):
+    shell.type("--json queue purge alice\n")
+    shell.expect(r"events +0.*?\[y/N\] ")
+    shell.type("n\n")
+    shell.expect("nothing was done")
+    shell.expect(PROMPT)
+    shell.type("shutdown\n")
+    shell.expect(r"sessions +3\r\n.*?\[y/N\] ")
+    shell.type("\x03")
+    shell.expect(PROMPT)
+    run(shell, "online", r"users +3\r\n")
+    run(shell, "group list", "no groups")
+    shell.type("shutdown\n")
+    shell.expect(r"\[y/N\] ")
+    shell.type("y\n")
+    shell.expect(PROMPT)
+    assert shell.server.wait_exit() == 0
+
+
+def test_a_stream_goes_on_until_ctrl_c(shell, connect):
+    shell.type("tail events\n")
+    until(lambda: "tail of=events" in shell.server.logs, "the stream")
+    connect(shell.server, "line", "bobby").say("小明", "hello")
+    shell.expect(r"msg bobby 小明 ")
+    shell.type("\x03")
+    shell.expect(PROMPT)
+    run(shell, "online", "users +4")
+
+
 def test_a_server_that_was_started_again_is_the_one_that_answers(shell):
     run(shell, "online", r"users +3\r\n")
     shell.server.term()
