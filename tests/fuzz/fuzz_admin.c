@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     table[n].name = NULL;
     assert(!im_rpc_line(&rpc, (struct im_str){(const char *)data, size}, (struct im_rpc_peer){.may_write = size % 2},
-                        hear, &answers));
+                        &(struct im_rpc_sink){.answer = hear, .arg = &answers}));
     assert(answers <= 1);
     return 0;
 }
