@@ -1,11 +1,11 @@
 #include "core/auth.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <sodium/utils.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/address.h"
 #include "core/backoff.h"
 
 static char *copy(const struct im_command *cmd, enum im_field field, struct im_str s)
@@ -97,38 +97,16 @@ void im_auth_fail(struct im_request *r, struct im_session *s, enum im_reason rea
 
 enum { WHO_MAX = 1 + IM_KEY_BYTES_MAX };
 
-/* "127.0.0.1:5000", "[::1]:5000" → the host's bytes; an IPv6 network counts as one address, as in limits.per_address.
- */
-static bool host_of(const char *address, char *out, size_t cap, bool *loopback)
-{
-    const char *colon = strrchr(address, ':');
-    char host[64];
-    struct in6_addr six;
-    struct in_addr four;
-    bool bracketed = *address == '[';
-    int len = colon ? (int)(colon - address) - 2 * bracketed : -1;
-    if (len <= 0 || (size_t)len >= sizeof host)
-        return false;
-    snprintf(host, sizeof host, "%.*s", len, address + bracketed);
-    if (inet_pton(AF_INET, host, &four) == 1) {
-        *loopback = ntohl(four.s_addr) >> 24 == 127;
-    } else if (inet_pton(AF_INET6, host, &six) == 1) {
-        *loopback = IN6_IS_ADDR_LOOPBACK(&six);
-        memset(six.s6_addr + 8, 0, 8);
-        inet_ntop(AF_INET6, &six, host, sizeof host);
-    } else {
-        return false;
-    }
-    snprintf(out, cap, "a%s", host);
-    return true;
-}
-
 /* Behind a reverse proxy on this machine everybody has its address: one who guesses would lock out all. */
 static struct im_str address_key(const struct im_core *core, const struct im_session *s, char out[WHO_MAX])
 {
-    bool loopback = false;
-    if (!host_of(s->address, out, WHO_MAX, &loopback) || (loopback && !core->config->count_loopback))
+    uint8_t ip[16];
+    char host[IM_ADDRESS_TEXT];
+    if (!im_address_peer(s->address, ip) || (im_address_is_loopback(ip) && !core->config->count_loopback))
         return (struct im_str){0};
+    im_address_network(ip);
+    im_address_write(ip, host);
+    snprintf(out, WHO_MAX, "a%s", host);
     return im_str(out);
 }
 

@@ -1,11 +1,11 @@
 #include "core/ban.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/address.h"
 #include "core/mem.h"
 
 static const char *const kinds[] = {[IM_BAN_USER] = "user", [IM_BAN_NET] = "net", [IM_BAN_MUTE] = "mute"};
@@ -17,15 +17,6 @@ const char *im_ban_kind_name(enum im_ban_kind kind)
 }
 
 /* Addresses. */
-
-static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-static bool read_ip(const char *text, uint8_t ip[16], bool *four)
-{
-    memcpy(ip, mapped, sizeof mapped);
-    *four = inet_pton(AF_INET, text, ip + 12) == 1;
-    return *four || inet_pton(AF_INET6, text, ip) == 1;
-}
 
 /* Bits of `ip` from `from` on; are they all 0? */
 static bool rest_is_zero(const uint8_t ip[16], unsigned from)
@@ -44,7 +35,7 @@ enum im_reason im_ban_net(struct im_str text, struct im_ban *ban, struct im_erro
     size_t len = slash ? (size_t)(slash - text.p) : text.len;
     uint64_t bits = 0;
     snprintf(host, sizeof host, "%.*s", (int)(len < sizeof host ? len : 0), text.p);
-    if (!read_ip(host, ban->ip, &four))
+    if (!im_address_read(host, ban->ip, &four))
         return im_fail(error, IM_BAD_FIELD, "\"%.*s\" is not an IP address", (int)(len < 80 ? len : 80), text.p);
     unsigned most = four ? 32 : 128;
     if (slash && (!im_str_u64((struct im_str){slash + 1, text.len - len - 1}, &bits) || bits > most))
@@ -55,18 +46,6 @@ enum im_reason im_ban_net(struct im_str text, struct im_ban *ban, struct im_erro
         return im_fail(error, IM_BAD_FIELD, "%.*s: beyond the first %u bits an address of a network is 0",
                        (int)(text.len < 80 ? text.len : 80), text.p, (unsigned)bits);
     return IM_OK;
-}
-
-bool im_ban_peer(const char *peer, uint8_t ip[16])
-{
-    char host[64];
-    bool four, bracketed = *peer == '[';
-    const char *colon = strrchr(peer, ':');
-    int len = colon ? (int)(colon - peer) - 2 * bracketed : 0;
-    if (len <= 0 || (size_t)len >= sizeof host)
-        return false;
-    snprintf(host, sizeof host, "%.*s", len, peer + bracketed);
-    return read_ip(host, ip, &four);
 }
 
 bool im_ban_hits(const struct im_ban *ban, const uint8_t ip[16])
@@ -80,9 +59,9 @@ bool im_ban_hits(const struct im_ban *ban, const uint8_t ip[16])
 
 static void write_net(const struct im_ban *ban, char *out, size_t size)
 {
-    char host[INET6_ADDRSTRLEN] = "";
-    bool four = ban->bits >= 96 && memcmp(ban->ip, mapped, sizeof mapped) == 0;
-    inet_ntop(four ? AF_INET : AF_INET6, four ? ban->ip + 12 : ban->ip, host, sizeof host);
+    char host[IM_ADDRESS_TEXT];
+    bool four = ban->bits >= 96 && im_address_is_four(ban->ip);
+    im_address_write(ban->ip, host);
     if (ban->bits == 128)
         snprintf(out, size, "net/%s", host);
     else
@@ -232,7 +211,7 @@ const struct im_ban *im_bans_peer(const struct im_bans *bans, const char *peer, 
 {
     uint8_t ip[16];
     bool found;
-    if (bans->count == 0 || !im_ban_peer(peer, ip))
+    if (bans->count == 0 || !im_address_peer(peer, ip))
         return NULL;
     for (size_t i = place_of(bans, IM_STR("net/"), &found); i < bans->count && bans->rows[i].kind == IM_BAN_NET; i++)
         if (holds(&bans->rows[i], now_ms) && im_ban_hits(&bans->rows[i], ip))

@@ -27,8 +27,6 @@ struct im_ban {
 
 /* "192.0.2.7", "192.0.2.0/24", "2001:db8::/32"; beyond its bits an address must be 0. IM_BAD_FIELD and a detail. */
 enum im_reason im_ban_net(struct im_str text, struct im_ban *, struct im_error *);
-/* "192.0.2.7:5000", "[2001:db8::1]:5000" as transports write them; false: no address (a Unix socket's peer). */
-bool im_ban_peer(const char *peer, uint8_t ip[16]);
 bool im_ban_hits(const struct im_ban *, const uint8_t ip[16]);
 
 /* The key of its record, "user/…", "net/…" or "mute/…"; for a network also how people write it, after the slash. */

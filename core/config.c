@@ -1,6 +1,5 @@
 #include "core/config.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -9,6 +8,7 @@
 #include <strings.h>
 
 #include "core/account.h"
+#include "core/address.h"
 #include "core/bytes.h"
 #include "core/jwt.h"
 #include "core/mem.h"
@@ -533,19 +533,15 @@ static bool split_address(const char *address, char host[64], uint64_t *port)
         return false;
     memcpy(host, h.p, h.len);
     host[h.len] = '\0';
-    struct in6_addr six;
-    return !bracketed || inet_pton(AF_INET6, host, &six) == 1;
+    uint8_t ip[16];
+    bool four = false;
+    return !bracketed || (im_address_read(host, ip, &four) && !four);
 }
 
 static bool is_loopback(const char *host)
 {
-    struct in_addr four;
-    struct in6_addr six;
-    if (inet_pton(AF_INET, host, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == 127;
-    if (inet_pton(AF_INET6, host, &six) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
-    return strcasecmp(host, "localhost") == 0;
+    uint8_t ip[16];
+    return im_address_read(host, ip, NULL) ? im_address_is_loopback(ip) : strcasecmp(host, "localhost") == 0;
 }
 
 struct finding {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/address.h"
 #include "core/backoff.h"
 #include "core/private.h"
 
@@ -104,7 +105,7 @@ static size_t end_banned(struct im_core *core, const struct im_ban *ban)
     uint8_t ip[16];
     for (struct im_session *s = core->sessions, *next; s; s = next) {
         next = s->hh.next;
-        bool hit = ban->kind == IM_BAN_NET ? im_ban_peer(s->address, ip) && im_ban_hits(ban, ip)
+        bool hit = ban->kind == IM_BAN_NET ? im_address_peer(s->address, ip) && im_ban_hits(ban, ip)
                                            : s->user && im_str_eq(im_name_key(s->user->name), im_name_key(&ban->user));
         if (!hit || im_session_closing(s))
             continue;

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += core/libimcore.a
 core_libimcore_a_SOURCES = \
 	core/account.c core/account.h \
+	core/address.c core/address.h \
 	core/append.c \
 	core/auth.c core/auth.h \
 	core/ban.c core/ban.h \

@@ -1,9 +1,9 @@
 #include "transports/ws_upgrade.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <strings.h>
 
+#include "core/address.h"
 #include "transports/http.h"
 
 enum { ENCODED_NAME_MAX = 512 }; /* bytes of a name once decoded; those that are too long for an id are its business */
@@ -70,8 +70,9 @@ static bool is_loopback(struct im_str host)
 {
     const struct im_str suffix = IM_STR(".localhost");
     struct im_str name = host, port = {0};
-    char text[INET_ADDRSTRLEN];
-    struct in_addr ip;
+    char text[IM_ADDRESS_TEXT];
+    uint8_t ip[16];
+    bool four;
     if (host.len >= 5 && memcmp(host.p, "[::1]", 5) == 0)
         return host.len == 5 || host.p[5] == ':';
     cut(host, ':', &name, &port);
@@ -82,7 +83,7 @@ static bool is_loopback(struct im_str host)
     if (name.len == 0 || name.len >= sizeof text)
         return false;
     snprintf(text, sizeof text, "%.*s", (int)name.len, name.p);
-    return inet_pton(AF_INET, text, &ip) == 1 && ntohl(ip.s_addr) >> 24 == 127;
+    return im_address_read(text, ip, &four) && four && im_address_is_loopback(ip);
 }
 
 /* RFC 6455, 10.2. A page from elsewhere must not speak here with its visitor's address; programs send no Origin. A page

@@ -42,6 +42,7 @@ EXTRA_DIST += tests/unit/person.h tests/unit/unit.h tests/unit/world.h
 # Logging in.
 UNIT_TESTS += \
 	tests/unit/test_account \
+	tests/unit/test_address \
 	tests/unit/test_backoff \
 	tests/unit/test_ban \
 	tests/unit/test_hasher \

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "core/address.h"
 #include "core/ban.h"
 #include "tests/unit/unit.h"
 
@@ -42,7 +43,7 @@ static void a_network_has_those_who_share_its_first_bits(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct im_ban ban = net(cases[i].net);
         uint8_t ip[16];
-        assert_true(im_ban_peer(cases[i].peer, ip));
+        assert_true(im_address_peer(cases[i].peer, ip));
         assert_int_equal(im_ban_hits(&ban, ip), cases[i].hit);
     }
 }
@@ -59,7 +60,7 @@ static void what_is_no_network_is_refused(void **state)
         assert_int_not_equal(error.detail[0], '\0');
     }
     uint8_t ip[16];
-    assert_false(im_ban_peer("unix:uid=0", ip));
+    assert_false(im_address_peer("unix:uid=0", ip));
 }
 
 static void a_record_says_what_was_written(void **state)
