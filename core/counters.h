@@ -1,6 +1,7 @@
 #ifndef IM_CORE_COUNTERS_H
 #define IM_CORE_COUNTERS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/reason.h"
@@ -18,6 +19,14 @@ struct im_counters {
     uint64_t refused[IM_REASON_COUNT]; /* requests answered with err, by reason */
     uint64_t closed[IM_REASON_COUNT];  /* connections ended, by reason */
 };
+
+/* Counts. One thread does; others may read meanwhile, with im_counters_add(). */
+static inline void im_count(uint64_t *counter, uint64_t by)
+{
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + by, __ATOMIC_RELAXED);
+}
+/* Any thread. */
+void im_counters_add(struct im_counters *sum, const struct im_counters *);
 
 struct im_counter_info {
     const char *name; /* metrics name without the imd_ prefix, ends in _total */

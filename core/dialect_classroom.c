@@ -50,8 +50,8 @@ static struct im_bytes *encode_msg(const struct im_link *link, struct im_event *
     if (e->msg.kind == IM_CONV_GROUP && !im_str_eq(e->msg.to_key, target))
         return elsewhere(e);
     if (im_str_eq(e->msg.from_key, target))
-        return im_dialect_cached(e, IM_FORM_BARE, own, make_bare, NULL);
-    return im_dialect_cached(e, IM_FORM_NAMED, own, make_named, NULL);
+        return im_dialect_cached(link, e, IM_FORM_BARE, own, make_bare, NULL);
+    return im_dialect_cached(link, e, IM_FORM_NAMED, own, make_named, NULL);
 }
 
 static struct im_bytes *plain(struct im_str text)

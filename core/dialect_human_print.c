@@ -300,7 +300,7 @@ static struct im_bytes *encode_durable(struct im_link *link, struct im_event *e,
     remember(link, e, own);
     enum im_form form = link->lang == IM_ZH ? IM_FORM_HUMAN_ZH : IM_FORM_HUMAN_EN;
     struct im_bytes *b =
-        im_dialect_cached(e, form, own, make_live, &(struct make){.env = link->env, .lang = link->lang});
+        im_dialect_cached(link, e, form, own, make_live, &(struct make){.env = link->env, .lang = link->lang});
     return speech(e) && mentioned(im_str(link->human ? link->human->self : NULL), &e->msg) ? marked(b) : b;
 }
 

@@ -229,11 +229,9 @@ static void make_durable(struct im_out *out, const struct im_event *e, bool own,
     im_out_char(out, '}');
 }
 
-static void put_durable(struct im_out *out, struct im_event *e, struct im_str reader)
+static void put_durable(struct im_out *out, const struct im_event *e, struct im_str reader)
 {
-    struct im_bytes *b = im_dialect_cached(e, IM_FORM_JSON, im_str_eq(e->msg.from_key, reader), make_durable, NULL);
-    im_out_put(out, b->data, b->len);
-    im_bytes_drop(&b);
+    make_durable(out, e, im_str_eq(e->msg.from_key, reader), NULL);
 }
 
 static void put_durables(struct im_out *out, struct im_event *const *events, size_t count, struct im_str reader)
@@ -619,7 +617,7 @@ struct im_bytes *im_json_encode(struct im_link *link, struct im_event *e, bool o
 {
     struct im_out out = {0};
     if (im_event_durable(e))
-        return im_dialect_cached(e, IM_FORM_JSON, own, make_durable, NULL);
+        return im_dialect_cached(link, e, IM_FORM_JSON, own, make_durable, NULL);
     others[e->type](&out, e, link->lang);
     im_out_char(&out, '}');
     return im_out_take(&out);

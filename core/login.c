@@ -129,10 +129,19 @@ static void login_done(struct im_store_op *op)
         refuse(r, s, op->status);
 }
 
+/* What the device acked so far counts, even if its session before ends while the store answers. */
+static void flush_device(struct im_core *core, const struct im_name *name, const char *device)
+{
+    struct im_session *old = same_device(im_user_find(core, im_name_key(name)), device);
+    if (old && old->cursor)
+        im_cursor_flush(core, old->cursor);
+}
+
 static void enter(struct im_request *r, struct im_session *s)
 {
-    const struct im_core *core = r->core;
+    struct im_core *core = r->core;
     const struct im_auth *a = im_auth_of(r);
+    flush_device(core, &r->name, a->device);
     r->store.login = (struct im_store_login){
         .op = {.kind = IM_STORE_LOGIN, .done = login_done, .owner = r},
         .key = im_name_key(&r->name),

@@ -240,17 +240,26 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
     struct im_command cmd = {0};
     struct im_error error = {0};
     enum im_reason reason = link->dialect->decode(link, message, &cmd, &error);
+    im_core_decoded(core, link, &cmd, reason, error.detail);
+}
+
+void im_core_decoded(struct im_core *core, struct im_link *link, struct im_command *cmd, enum im_reason reason,
+                     const char *detail)
+{
+    struct im_session *s = link->session;
     if (reason == IM_OK) {
-        im_core_command(core, link, &cmd);
+        im_core_command(core, link, cmd);
         return;
     }
-    s->active_ms = core->mono_ms;
-    s->commands++;
-    core->counters->n[IM_C_COMMANDS]++;
-    take_tokens(core, s, 1);
-    im_session_err(core, s, cmd.op, cmd.id, reason, error.detail, 0);
-    im_command_clear(&cmd);
-    im_session_review(core, s);
+    if (!im_session_closing(s) && !s->ending) {
+        s->active_ms = core->mono_ms;
+        s->commands++;
+        core->counters->n[IM_C_COMMANDS]++;
+        take_tokens(core, s, 1);
+        im_session_err(core, s, cmd->op, cmd->id, reason, detail, 0);
+        im_session_review(core, s);
+    }
+    im_command_clear(cmd);
 }
 
 void im_core_command(struct im_core *core, struct im_link *link, struct im_command *cmd)

@@ -43,6 +43,7 @@ struct im_link {
     struct im_human *human;           /* human mode's memory, or NULL */
     const struct im_dialect_env *env; /* set by im_core_opened() */
     struct im_session *session;       /* the core's; set by im_core_opened(), NULL again before im_core_closed() ends */
+    struct im_port *port;             /* on a thread that is not the core's: how the core knows this link; else NULL */
 };
 
 /* Frees what the dialects keep in a link; for its owner, when it is gone. */
@@ -73,10 +74,13 @@ extern const struct im_dialect im_dialect_json;      /* im.v1 */
 extern const struct im_dialect im_dialect_human;     /* netcat; turns into im.v1 at a line that starts with '{' */
 extern const struct im_dialect im_dialect_classroom; /* bare text to link->target */
 
+struct im_forms;
+
 /* What encoding needs from outside; owned by the core's owner, read-only for links. */
 struct im_dialect_env {
     int utc_offset_s; /* for clock times in human mode */
     const struct im_config *config;
+    struct im_forms *forms; /* on a thread that is not the core's: what it has encoded; NULL: events keep that */
 };
 
 enum im_transport_caps {

@@ -61,7 +61,8 @@ dist_docwhy_DATA = \
 	doc/why/sqlite.md \
 	doc/why/store-lanes.md \
 	doc/why/stream.md \
-	doc/why/tables.md
+	doc/why/tables.md \
+	doc/why/workers.md
 
 EXTRA_DIST += \
 	doc/check_docs.sh \

@@ -19,6 +19,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin_tokens.c \
 	tools/imd/admin_users.c \
 	tools/imd/admin_why.c \
+	tools/imd/admin_workers.c \
 	tools/imd/config_file.c tools/imd/config_file.h \
 	tools/imd/config_write.c \
 	tools/imd/daemon.c tools/imd/daemon.h \
@@ -38,7 +39,8 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/rpc.c tools/imd/rpc.h \
 	tools/imd/rpc_help.c \
 	tools/imd/tail.h \
-	tools/imd/unix_users.c tools/imd/unix_users.h
+	tools/imd/unix_users.c tools/imd/unix_users.h \
+	tools/imd/workers.c
 IM_IMD = tools/imd/libimd.a $(YAML_LIBS) $(LIBSYSTEMD_LIBS)
 
 bin_PROGRAMS += tools/imd/imd

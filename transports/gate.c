@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -19,6 +20,7 @@ struct address {
 
 struct im_gate {
     uint8_t hash_key[IM_HASH_KEY_BYTES];
+    pthread_mutex_t lock; /* all below: connections come and go on every worker's thread */
     size_t count;
     struct address *addresses;
 };
@@ -27,6 +29,7 @@ struct im_gate *im_gate_new(const uint8_t hash_key[IM_HASH_KEY_BYTES])
 {
     struct im_gate *gate = im_zalloc(sizeof *gate);
     memcpy(gate->hash_key, hash_key, sizeof gate->hash_key);
+    pthread_mutex_init(&gate->lock, NULL);
     return gate;
 }
 
@@ -45,6 +48,7 @@ void im_gate_free(struct im_gate **gate)
     {
         forget(*gate, address);
     }
+    pthread_mutex_destroy(&(*gate)->lock);
     free(*gate);
     *gate = NULL;
 }
@@ -107,8 +111,8 @@ static struct address *find(struct im_gate *gate, const uint8_t key[16])
     return address;
 }
 
-enum im_reason im_gate_enter(struct im_gate *gate, const struct im_config *config, const struct sockaddr *sa,
-                             void **ticket)
+static enum im_reason enter(struct im_gate *gate, const struct im_config *config, const struct sockaddr *sa,
+                            void **ticket)
 {
     uint8_t key[16];
     *ticket = NULL;
@@ -125,15 +129,29 @@ enum im_reason im_gate_enter(struct im_gate *gate, const struct im_config *confi
     return IM_OK;
 }
 
+enum im_reason im_gate_enter(struct im_gate *gate, const struct im_config *config, const struct sockaddr *sa,
+                             void **ticket)
+{
+    pthread_mutex_lock(&gate->lock);
+    enum im_reason reason = enter(gate, config, sa, ticket);
+    pthread_mutex_unlock(&gate->lock);
+    return reason;
+}
+
 void im_gate_leave(struct im_gate *gate, void *ticket)
 {
     struct address *address = ticket;
+    pthread_mutex_lock(&gate->lock);
     gate->count--;
     if (address && --address->count == 0)
         forget(gate, address);
+    pthread_mutex_unlock(&gate->lock);
 }
 
-size_t im_gate_count(const struct im_gate *gate)
+size_t im_gate_count(struct im_gate *gate)
 {
-    return gate->count;
+    pthread_mutex_lock(&gate->lock);
+    size_t count = gate->count;
+    pthread_mutex_unlock(&gate->lock);
+    return count;
 }

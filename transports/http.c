@@ -139,7 +139,7 @@ static void answer(struct conn *c, struct answer *a)
         im_stream_write_static(c->stream, body.p, body.len);
     im_bytes_drop(&head);
     im_bytes_drop(&a->r.made);
-    c->env->counters->n[IM_C_HTTP_REQUESTS]++;
+    im_count(&c->env->counters->n[IM_C_HTTP_REQUESTS], 1);
     if (!a->close)
         return;
     c->last = true;
@@ -204,7 +204,7 @@ static void refuse(struct conn *c, enum im_reason reason, const char *detail)
         a.fields = c->for_hook ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
     else if (reason == IM_HTTP_UPGRADE)
         a.fields = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
-    c->env->counters->refused[reason]++;
+    im_count(&c->env->counters->refused[reason], 1);
     answer(c, &a);
 }
 
@@ -532,7 +532,7 @@ static void on_ended(void *ctx, enum im_reason reason)
     struct conn *c = ctx;
     /* Answered requests are not connections that went wrong. */
     if (reason == IM_UPGRADE_TIMEOUT || reason == IM_TOO_SLOW)
-        c->env->counters->closed[reason]++;
+        im_count(&c->env->counters->closed[reason], 1);
     if (c->hook)
         im_http_hook_abandon(c->hook);
     forget_request(c);

@@ -7,6 +7,7 @@
 #include "transports/http_head.h"
 #include "transports/loop.h"
 #include "transports/transports.h"
+#include "transports/up.h"
 
 /* The core's down-calls only take notes; what follows from them is done on the next turn.
  *
@@ -88,7 +89,7 @@ static void answer(struct im_http_hook *hook, struct im_event *e)
     if (hook->over)
         return;
     hook->over = true;
-    hook->env->counters->n[IM_C_HOOK_RECEIVED] += ok;
+    im_count(&hook->env->counters->n[IM_C_HOOK_RECEIVED], ok);
     hook->answer.status = ok ? 200 : im_reason_info(e->reply.err.reason)->code;
     hook->answer.after_ms = ok ? 0 : e->reply.err.after_ms;
     hook->answer.json = im_json_encode(&hook->link, e, true);
@@ -171,23 +172,22 @@ static void tell_time(struct im_http_hook *hook)
 
 static void open_link(struct im_http_hook *hook, const struct im_http_hook_request *r)
 {
-    struct im_core *core = hook->env->core;
     tell_time(hook);
-    hook->reason = im_core_opened(core, &hook->link,
-                                  &(struct im_link_info){.transport = "hook", .address = r->address, .tls = r->tls});
+    hook->reason = im_up_opened(hook->env, &hook->link,
+                                &(struct im_link_info){.transport = "hook", .address = r->address, .tls = r->tls});
     hook->opened = hook->reason == IM_OK;
     hook->link.lang = r->lang;
     if (!hook->opened) {
         answer_err(hook, hook->reason, 0);
         return;
     }
-    im_core_command(core, &hook->link,
-                    &(struct im_command){.op = IM_OP_LOGIN,
-                                         .id = IM_DIALECT_ID,
-                                         .have = IM_BIT(token),
-                                         .token = im_str(hook->token),
-                                         .seat = IM_SEAT_SENDER,
-                                         .or_close = true});
+    im_up_command(hook->env, &hook->link,
+                  &(struct im_command){.op = IM_OP_LOGIN,
+                                       .id = IM_DIALECT_ID,
+                                       .have = IM_BIT(token),
+                                       .token = im_str(hook->token),
+                                       .seat = IM_SEAT_SENDER,
+                                       .or_close = true});
 }
 
 struct im_http_hook *im_http_hook_start(const struct im_http_hook_request *r)
@@ -216,7 +216,7 @@ void im_http_hook_abandon(struct im_http_hook *hook)
 static void free_hook(struct im_http_hook *hook)
 {
     if (hook->opened)
-        im_core_closed(hook->env->core, &hook->link, hook->reason == IM_OK ? IM_BYE : hook->reason);
+        im_up_closed(hook->env, &hook->link, hook->reason == IM_OK ? IM_BYE : hook->reason);
     im_bytes_drop(&hook->answer.json);
     im_bytes_drop(&hook->body);
     free(hook->token);
@@ -242,7 +242,7 @@ static void run(struct im_later *entry)
         free_hook(hook);
     } else if (hook->entered && !hook->held && !hook->sent) {
         hook->sent = true;
-        im_core_input(hook->env->core, &hook->link, (struct im_str){(const char *)hook->body->data, hook->body->len});
+        im_up_input(hook->env, &hook->link, (struct im_str){(const char *)hook->body->data, hook->body->len});
     }
 }
 

@@ -5,6 +5,7 @@
 #include "transports/lines.h"
 #include "transports/listener.h"
 #include "transports/transports.h"
+#include "transports/up.h"
 
 /* One message per line: people with netcat, and programs with JSON. The same over TCP and over Unix sockets. */
 struct line {
@@ -69,7 +70,7 @@ static const struct im_link_ops link_ops = {
 static void refuse_long(struct line *line)
 {
     struct im_event *event = im_event_err(IM_OP_NONE, (struct im_str){0}, IM_TOO_LONG, (struct im_str){0}, 0);
-    line->env->counters->refused[IM_TOO_LONG]++;
+    im_count(&line->env->counters->refused[IM_TOO_LONG], 1);
     line_send(&line->link, event, false);
     line_close(&line->link, IM_TOO_LONG);
 }
@@ -83,7 +84,7 @@ static size_t on_bytes(void *ctx, const uint8_t *p, size_t n)
         if (got == IM_LINES_LONG)
             refuse_long(line);
         else if (got == IM_LINES_LINE)
-            im_core_input(line->env->core, &line->link, message);
+            im_up_input(line->env, &line->link, message);
         im_lines_done(&line->lines);
     }
     return n - in.len;
@@ -94,10 +95,10 @@ static void on_input_end(void *ctx)
     struct line *line = ctx;
     struct im_str message;
     if (im_lines_rest(&line->lines, line->env->config->message_bytes, &message) && !line->closing)
-        im_core_input(line->env->core, &line->link, message);
+        im_up_input(line->env, &line->link, message);
     im_lines_done(&line->lines);
     if (!line->closing)
-        im_core_input_end(line->env->core, &line->link);
+        im_up_input_end(line->env, &line->link);
 }
 
 /* The life of a link. */
@@ -106,7 +107,7 @@ static void on_drained(void *ctx)
 {
     struct line *line = ctx;
     if (line->opened && !line->closing)
-        im_core_writable(line->env->core, &line->link);
+        im_up_writable(line->env, &line->link);
 }
 
 static void on_ended(void *ctx, enum im_reason reason)
@@ -114,9 +115,9 @@ static void on_ended(void *ctx, enum im_reason reason)
     struct line *line = ctx;
     line->closing = true;
     if (line->opened)
-        im_core_closed(line->env->core, &line->link, reason);
+        im_up_closed(line->env, &line->link, reason);
     else
-        line->env->counters->closed[reason]++;
+        im_count(&line->env->counters->closed[reason], 1);
     im_link_clear(&line->link);
     im_lines_clear(&line->lines);
     free(line);
@@ -151,7 +152,7 @@ static void open_link(struct im_listener *listener, struct im_stream *stream, co
         .transport = transport, .address = im_str(im_stream_peer(stream)), .tls = im_stream_tls(stream)};
     im_stream_tls_names(stream, &info.tls_version, &info.tls_cipher);
     info.has_uid = im_stream_peer_uid(stream, &info.uid);
-    enum im_reason reason = im_core_opened(env->core, &line->link, &info);
+    enum im_reason reason = im_up_opened(env, &line->link, &info);
     line->opened = reason == IM_OK;
     if (!line->opened)
         refuse(line, reason);

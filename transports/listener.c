@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,6 +20,7 @@
 #include "transports/loop.h"
 #include "transports/passed.h"
 #include "transports/tls.h"
+#include "transports/up.h"
 
 enum {
     ACCEPT_BATCH = 64, /* connections taken in one turn: a flood must not starve those already here */
@@ -35,7 +37,7 @@ struct im_listener {
     struct event *readable;
     struct im_timer retry;
     struct im_tls *tls;
-    dev_t dev; /* of the Unix socket made here */
+    dev_t dev; /* of the Unix socket made here; 0 in those that share it */
     ino_t ino;
     char *address;
 };
@@ -220,15 +222,15 @@ static void admit(struct im_listener *l, int fd, const struct sockaddr_storage *
     char peer[ADDRESS_BYTES];
     void *ticket;
     format_peer(fd, sa, peer);
-    enum im_reason reason = env->bans && im_core_banned(env->core, peer) ? IM_BANNED : enter(l, sa, &ticket);
+    enum im_reason reason = env->bans && im_up_banned(env, peer) ? IM_BANNED : enter(l, sa, &ticket);
     if (reason != IM_OK) {
-        env->counters->refused[reason]++;
+        im_count(&env->counters->refused[reason], 1);
         IM_LOG(env->log, IM_LOG_DEBUG, "listener", "refused", IM_KS("peer", peer),
                IM_KS("reason", im_reason_name(reason)));
         close(fd);
         return;
     }
-    env->counters->n[IM_C_ACCEPTED]++;
+    im_count(&env->counters->n[IM_C_ACCEPTED], 1);
     if (!l->o.unix_socket)
         tune(fd, env->config);
     struct visit *visit = im_alloc(sizeof *visit);
@@ -249,7 +251,7 @@ static void admit(struct im_listener *l, int fd, const struct sockaddr_storage *
 static void starve(struct im_listener *l, int error)
 {
     struct im_transport_env *env = l->o.env;
-    env->counters->n[IM_C_ACCEPT_PAUSED]++;
+    im_count(&env->counters->n[IM_C_ACCEPT_PAUSED], 1);
     if (!l->complained)
         IM_LOG(env->log, IM_LOG_WARN, "listener", "accept_paused", IM_KS("address", l->address),
                IM_KS("problem", strerror(error)));
@@ -458,7 +460,43 @@ static void remember_address(struct im_listener *l)
     l->address = im_strndup(text, strlen(text));
 }
 
-static enum im_reason prepare(struct im_listener *l, struct im_error *error)
+/* The kernel spreads connections over all sockets of an address, one for each worker. The first of them is bound before
+ * it may share, so that a server that runs already is noticed; what cannot have twins is shared itself. */
+
+static bool may_share(const struct im_listener *l)
+{
+    return l->o.env->worker && !l->o.unix_socket && !l->passed;
+}
+
+static bool bind_beside(struct im_listener *l, const struct im_listener *twin)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    if (getsockname(twin->fd, (struct sockaddr *)(void *)&sa, &len) != 0)
+        return false;
+    l->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (l->fd < 0)
+        return false;
+    set_option(l->fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    set_option(l->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (sa.ss_family == AF_INET6)
+        set_option(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    return bind(l->fd, (const struct sockaddr *)(const void *)&sa, len) == 0;
+}
+
+static enum im_reason join_twin(struct im_listener *l, const struct im_listener *twin, struct im_error *error)
+{
+    bool beside = may_share(twin);
+    l->passed = twin->passed;
+    if (!beside)
+        l->fd = fcntl(twin->fd, F_DUPFD_CLOEXEC, 3);
+    if (beside ? !bind_beside(l, twin) : l->fd < 0)
+        return system_failed(l, error);
+    l->tls = twin->tls ? im_tls_hold(twin->tls) : NULL;
+    return IM_OK;
+}
+
+static enum im_reason open_socket(struct im_listener *l, struct im_error *error)
 {
     enum im_reason reason = IM_OK;
     const char *key = l->config.tls_key ? l->config.tls_key : l->config.tls_cert;
@@ -468,6 +506,15 @@ static enum im_reason prepare(struct im_listener *l, struct im_error *error)
         reason = take_named(l, error);
     else if (reason == IM_OK)
         reason = l->o.unix_socket ? bind_unix(l, error) : bind_tcp(l, error);
+    if (reason == IM_OK && may_share(l))
+        set_option(l->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    return reason;
+}
+
+static enum im_reason prepare(struct im_listener *l, struct im_error *error)
+{
+    const struct im_listener *twin = l->o.env->twin;
+    enum im_reason reason = twin ? join_twin(l, twin, error) : open_socket(l, error);
     if (reason != IM_OK)
         return reason;
     remember_address(l);
@@ -494,7 +541,8 @@ enum im_reason im_listener_open(struct im_listener **out, const struct im_listen
     }
     l->readable = event_new(o->env->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
     update(l);
-    IM_LOG(o->env->log, IM_LOG_INFO, "listener", "listening", IM_KS("address", l->address));
+    if (!o->env->twin)
+        IM_LOG(o->env->log, IM_LOG_INFO, "listener", "listening", IM_KS("address", l->address));
     *out = l;
     return IM_OK;
 }

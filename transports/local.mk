@@ -13,15 +13,19 @@ transports_libimtransports_a_SOURCES = \
 	transports/lines.c transports/lines.h \
 	transports/listener.c transports/listener.h \
 	transports/loop.c transports/loop.h \
+	transports/mailbox.c transports/mailbox.h \
 	transports/passed.c transports/passed.h \
 	transports/registry.c \
+	transports/remote.c \
 	transports/stream.c transports/stream.h \
 	transports/stream_plain.c transports/stream_private.h \
 	transports/stream_queue.c transports/stream_queue.h \
 	transports/stream_tls.c \
 	transports/tls.c transports/tls.h \
 	transports/transports.h \
+	transports/up.h \
 	transports/websocket.c transports/websocket.h \
+	transports/worker.c transports/worker.h transports/worker_private.h \
 	transports/ws_deflate.c transports/ws_deflate.h \
 	transports/ws_frame.c transports/ws_frame.h \
 	transports/ws_handshake.c transports/ws_handshake.h \

@@ -101,7 +101,7 @@ static void tell_ended(struct im_stream *s)
     if (s->ops)
         s->ops->ended(s->ctx, s->reason);
     else
-        s->env->counters->closed[s->reason]++;
+        im_count(&s->env->counters->closed[s->reason], 1);
 }
 
 static void reap(struct im_stream *s)
@@ -182,7 +182,7 @@ size_t im_stream_give(struct im_stream *s, const uint8_t *p, size_t n)
     }
     if (s->state != OPEN)
         sum = n;
-    s->env->counters->n[IM_C_BYTES_IN] += sum;
+    im_count(&s->env->counters->n[IM_C_BYTES_IN], sum);
     return sum;
 }
 
@@ -321,7 +321,7 @@ void im_stream_left(struct im_stream *s, size_t n)
 {
     s->queued -= n;
     s->sent += n;
-    s->env->counters->n[IM_C_BYTES_OUT] += n;
+    im_count(&s->env->counters->n[IM_C_BYTES_OUT], n);
     if (s->stall.link)
         s->progress_ms = im_loop_now_ms();
 }

@@ -112,7 +112,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     struct im_stream *s = arg;
     char problem[128];
     if (what & BEV_EVENT_CONNECTED) {
-        s->env->counters->n[IM_C_TLS_HANDSHAKES]++;
+        im_count(&s->env->counters->n[IM_C_TLS_HANDSHAKES], 1);
         im_stream_opened(s);
     } else if ((what & BEV_EVENT_EOF) && s->state != HANDSHAKING) {
         if (s->queued > 0) /* libevent stops writing too; the peer may still be reading */

@@ -4,6 +4,8 @@
 #include <openssl/err.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,8 @@
 #include "core/mem.h"
 
 struct im_tls {
+    atomic_uint refs;
+    pthread_mutex_t lock;      /* current: what new connections get, on every worker's thread */
     SSL_CTX *current, *loaded; /* loaded: waits for im_tls_commit() */
     char *cert, *key;
 };
@@ -79,9 +83,33 @@ void im_tls_commit(struct im_tls *tls)
 {
     if (!tls->loaded)
         return;
+    pthread_mutex_lock(&tls->lock);
     SSL_CTX_free(tls->current); /* connections hold references of their own */
     tls->current = tls->loaded;
     tls->loaded = NULL;
+    pthread_mutex_unlock(&tls->lock);
+}
+
+static struct im_tls *new_tls(void)
+{
+    struct im_tls *tls = im_zalloc(sizeof *tls);
+    atomic_init(&tls->refs, 1);
+    pthread_mutex_init(&tls->lock, NULL);
+    return tls;
+}
+
+struct im_tls *im_tls_hold(struct im_tls *tls)
+{
+    atomic_fetch_add_explicit(&tls->refs, 1, memory_order_relaxed);
+    return tls;
+}
+
+static SSL *new_connection(struct im_tls *tls)
+{
+    pthread_mutex_lock(&tls->lock);
+    SSL *ssl = SSL_new(tls->current);
+    pthread_mutex_unlock(&tls->lock);
+    return ssl;
 }
 
 int64_t im_tls_ends(const struct im_tls *tls)
@@ -93,7 +121,7 @@ int64_t im_tls_ends(const struct im_tls *tls)
 
 enum im_reason im_tls_new(struct im_tls **out, const char *cert, const char *key, struct im_error *error)
 {
-    struct im_tls *tls = im_zalloc(sizeof *tls);
+    struct im_tls *tls = new_tls();
     tls->cert = im_strndup(cert, strlen(cert));
     tls->key = im_strndup(key, strlen(key));
     enum im_reason reason = im_tls_load(tls, error);
@@ -106,21 +134,23 @@ enum im_reason im_tls_new(struct im_tls **out, const char *cert, const char *key
     return IM_OK;
 }
 
-void im_tls_free(struct im_tls **tls)
+void im_tls_free(struct im_tls **at)
 {
-    if (!*tls)
+    struct im_tls *tls = *at;
+    *at = NULL;
+    if (!tls || atomic_fetch_sub_explicit(&tls->refs, 1, memory_order_acq_rel) != 1)
         return;
-    SSL_CTX_free((*tls)->current);
-    SSL_CTX_free((*tls)->loaded);
-    free((*tls)->cert);
-    free((*tls)->key);
-    free(*tls);
-    *tls = NULL;
+    SSL_CTX_free(tls->current);
+    SSL_CTX_free(tls->loaded);
+    pthread_mutex_destroy(&tls->lock);
+    free(tls->cert);
+    free(tls->key);
+    free(tls);
 }
 
 struct bufferevent *im_tls_bufferevent(struct im_tls *tls, struct event_base *base, int fd)
 {
-    SSL *ssl = SSL_new(tls->current);
+    SSL *ssl = new_connection(tls);
     if (!ssl)
         return NULL;
     return bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
@@ -136,7 +166,7 @@ enum im_reason im_tls_client_new(struct im_tls **out, struct im_error *error)
         return IM_SYSTEM;
     }
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    *out = im_zalloc(sizeof **out);
+    *out = new_tls();
     (*out)->current = ctx;
     return IM_OK;
 }
@@ -151,7 +181,7 @@ static bool expect_server(SSL *ssl, const char *server)
 
 struct bufferevent *im_tls_connect(struct im_tls *tls, struct event_base *base, int fd, const char *server)
 {
-    SSL *ssl = SSL_new(tls->current);
+    SSL *ssl = new_connection(tls);
     struct bufferevent *bev = NULL;
     if (ssl && expect_server(ssl, server))
         bev = bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);

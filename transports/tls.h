@@ -9,7 +9,8 @@
 /* TLS 1.2 and later, no renegotiation. The only file that knows OpenSSL. */
 struct im_tls;
 enum im_reason im_tls_new(struct im_tls **out, const char *cert, const char *key, struct im_error *);
-void im_tls_free(struct im_tls **); /* streams made from it live on */
+struct im_tls *im_tls_hold(struct im_tls *); /* returns it; another thread may make connections with it */
+void im_tls_free(struct im_tls **);          /* gives a reference back; streams made from it live on */
 /* Two steps, so that several listeners reload all or nothing. Connections keep the certificate they began with. */
 enum im_reason im_tls_load(struct im_tls *, struct im_error *); /* reads and checks the files, changes nothing */
 void im_tls_commit(struct im_tls *);                            /* new connections use what was loaded */

@@ -11,6 +11,7 @@
 struct im_transport_env {
     struct event_base *base;
     struct im_core *core;
+    struct im_worker *worker; /* whose loop this is; NULL: it is the core's. Up-calls go through transports/up.h */
     void (*turn)(
         struct im_transport_env *); /* tells the core the time; before what a stream brings. NULL: not needed */
     const struct im_config *config; /* replaced by the owner on reload: read it afresh, keep no pointer into it */
@@ -20,6 +21,7 @@ struct im_transport_env {
     struct im_gate *gate;               /* connection caps; transports/gate.h */
     const struct im_http_route *routes; /* pages beside the WebSocket endpoints; ends with path NULL */
     struct im_ws_pool *websocket;       /* what WebSockets share; starts NULL, ends itself; transports/ws_pool.h */
+    const struct im_listener *twin;     /* while a worker listens: what its next listener shares the address with */
     struct im_passed *passed;           /* sockets opened for us; transports/passed.h; NULL: none */
     struct im_loop *loop;               /* timers and deferred work; starts NULL, owner ends it; transports/loop.h */
 };

@@ -7,6 +7,7 @@
 #include "transports/listener.h"
 #include "transports/loop.h"
 #include "transports/transports.h"
+#include "transports/up.h"
 #include "transports/ws_frame.h"
 
 /* A WebSocket over a stream: a link to the core, or with `echo` a mirror that the core never hears of.
@@ -114,7 +115,7 @@ static void send_message(struct websocket *ws, struct im_bytes *b, uint8_t opcod
         im_stream_write(ws->stream, head, im_ws_frame_head(head, first, b->len));
         im_stream_write_bytes(ws->stream, b, 0);
     }
-    ws->env->counters->n[IM_C_WS_MESSAGES_OUT]++;
+    im_count(&ws->env->counters->n[IM_C_WS_MESSAGES_OUT], 1);
 }
 
 static void ws_send(struct im_link *link, struct im_event *event, bool own)
@@ -198,11 +199,11 @@ static void on_message(struct websocket *ws, const struct im_ws_event *e)
 {
     if (ws->closing)
         return;
-    ws->env->counters->n[IM_C_WS_MESSAGES_IN]++;
+    im_count(&ws->env->counters->n[IM_C_WS_MESSAGES_IN], 1);
     if (ws->echo)
         mirror(ws, e);
     else if (e->text)
-        im_core_input(ws->env->core, &ws->link, e->data);
+        im_up_input(ws->env, &ws->link, e->data);
     else
         fail(ws, IM_NOT_TEXT);
 }
@@ -272,7 +273,7 @@ static void on_drained(void *ctx)
     struct websocket *ws = ctx;
     send_kept_pong(ws);
     if (ws->opened && !ws->closing)
-        im_core_writable(ws->env->core, &ws->link);
+        im_up_writable(ws->env, &ws->link);
     else if (ws->echo)
         ws_hold(&ws->link, false);
 }
@@ -322,9 +323,9 @@ static void on_ended(void *ctx, enum im_reason reason)
     ws->closing = ws->done = true;
     im_timer_stop(im_loop_of(ws->env), &ws->keepalive);
     if (ws->opened)
-        im_core_closed(ws->env->core, &ws->link, reason);
+        im_up_closed(ws->env, &ws->link, reason);
     else
-        ws->env->counters->closed[reason]++;
+        im_count(&ws->env->counters->closed[reason], 1);
     im_ws_parser_clear(&ws->parser);
     im_ws_deflater_end(&ws->deflater);
     if (im_ws_pool_drop(&pool))
@@ -348,17 +349,16 @@ static void log_in(struct websocket *ws, const struct im_ws_upgrade *u)
                                .have = IM_BIT(user) | (u->token_view.p ? IM_BIT(token) : 0),
                                .user = im_name_text(&u->user),
                                .token = u->token_view};
-    im_core_command(ws->env->core, &ws->link, &login);
+    im_up_command(ws->env, &ws->link, &login);
 }
 
 static void open_link(struct websocket *ws, const struct im_ws_upgrade *u)
 {
-    struct im_core *core = ws->env->core;
     struct im_link_info info = {.transport = im_transport_websocket.name,
                                 .address = im_str(im_stream_peer(ws->stream)),
                                 .tls = im_stream_tls(ws->stream)};
     im_stream_tls_names(ws->stream, &info.tls_version, &info.tls_cipher);
-    enum im_reason reason = im_core_opened(core, &ws->link, &info);
+    enum im_reason reason = im_up_opened(ws->env, &ws->link, &info);
     ws->opened = reason == IM_OK;
     if (!ws->opened)
         ws_close(&ws->link, reason);

@@ -61,6 +61,20 @@ void im_core_command(struct im_core *core, struct im_link *link, struct im_comma
     im_command_clear(cmd);
 }
 
+/* From a worker: whatever is said, the classroom's dialect makes a `send` of it. */
+void im_core_decoded(struct im_core *core, struct im_link *link, struct im_command *cmd, enum im_reason reason,
+                     const char *detail)
+{
+    (void)detail;
+    assert_int_equal(reason, IM_OK);
+    if (cmd->op != IM_OP_SEND) {
+        im_core_command(core, link, cmd);
+        return;
+    }
+    im_core_input(core, link, cmd->text);
+    im_command_clear(cmd);
+}
+
 bool im_core_banned(const struct im_core *core, const char *peer)
 {
     (void)core, (void)peer;

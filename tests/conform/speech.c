@@ -45,11 +45,18 @@ const struct speech speech_line = {line_greet, line_greeted, line_say, line_hear
 
 /* WebSocket (RFC 6455). */
 
+#define UPGRADE                                                                                                        \
+    "Host: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"                    \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
 static void websocket_greet(struct peer *p)
 {
-    peer_say(p, "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                "Sec-WebSocket-Protocol: im.v1\r\n\r\n");
+    peer_say(p, "GET /ws HTTP/1.1\r\n" UPGRADE "Sec-WebSocket-Protocol: im.v1\r\n\r\n");
+}
+
+static void classroom_greet(struct peer *p)
+{
+    peer_say(p, "GET /ws/ming/hua HTTP/1.1\r\n" UPGRADE "\r\n");
 }
 
 static bool websocket_greeted(struct peer *p)
@@ -113,4 +120,6 @@ static bool websocket_hear(struct peer *p, struct heard *heard)
 }
 
 const struct speech speech_websocket = {websocket_greet, websocket_greeted,   websocket_say,
+                                        websocket_hear,  websocket_say_close, true};
+const struct speech speech_classroom = {classroom_greet, websocket_greeted,   websocket_say,
                                         websocket_hear,  websocket_say_close, true};

@@ -23,6 +23,6 @@ struct speech {
     bool frames; /* messages have frames, and closing says why */
 };
 
-extern const struct speech speech_line, speech_websocket;
+extern const struct speech speech_line, speech_websocket, speech_classroom;
 
 #endif

@@ -58,7 +58,7 @@ BROKEN = {
     "wrong kind": ("store: memory\n", r":1:8: store: must be a mapping"),
     "list for a value": ("lang: [en]\n", r":1:7: lang: must be a single value, not a list"),
     "no value": ("lang:\n", r":1:6: lang: needs a value"),
-    "out of range": ("workers: 99\n", r":1:10: workers: must be 1, not 99"),
+    "out of range": ("workers: 99\n", r":1:10: workers: must be 1 to 64, not 99"),
     "not a number": ("limits: {rate: fast}\n", r":1:16: limits.rate: must be a whole number, not \"fast\""),
     "no unit": ("limits: {stall: 60}\n", r":1:17: limits.stall: must be a time with its unit"),
     "wrong unit": ("limits: {text: 1KB}\n", r":1:16: limits.text: must be a size"),

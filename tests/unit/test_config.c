@@ -87,7 +87,7 @@ static void numbers_are_bounded_by_their_row(void **state)
     refuses(config, "limits.history", "0", "must be 1 to 1000, not 0");
     refuses(config, "limits.history", "1001", "must be 1 to 1000, not 1001");
     refuses(config, "limits.history", "99999999999999999999999", "must be 1 to 1000, not 99999999999999999999999");
-    refuses(config, "workers", "2", "must be 1, not 2");
+    refuses(config, "workers", "65", "must be 1 to 64, not 65");
     static const char *const bad[] = {"", "-1", "+1", "1.5", "1e3", " 1", "1 ", "0x10", "one", "1s"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char detail[100];

@@ -107,7 +107,7 @@ static void problems_are_told_with_their_place(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"workers: 99\n", "f:1:10: workers: must be 1, not 99\n"},
+        {"workers: 99\n", "f:1:10: workers: must be 1 to 64, not 99\n"},
         {"\n\n  worker: 1\n", "f:3:3: worker: unknown key; did you mean \"workers\"?\n"},
         {"limits: {mesage: 1}\n", "f:1:10: limits.mesage: unknown key; did you mean \"message\"?\n"},
         {"rate: 1\n", "f:1:1: rate: unknown key; did you mean \"limits.rate\"?\n"},

@@ -103,6 +103,69 @@ static void a_named_device_gets_again_what_it_did_not_ack(void **state)
     wire_close_now(&b);
 }
 
+/* A store that has done its work some time before it says so, as one with threads does. */
+static struct late {
+    const struct im_store_ops *inner;
+    struct late_op {
+        struct im_store_op *op;
+        enum im_store_op_kind kind;
+        void (*done)(struct im_store_op *);
+    } ops[16];
+    size_t submitted, performed, told;
+} late;
+
+static void late_performed(struct im_store_op *op)
+{
+    assert_ptr_equal(late.ops[late.performed].op, op);
+    late.performed++;
+}
+
+static void late_submit(struct im_store *store, struct im_store_op *op)
+{
+    assert_true(late.submitted < sizeof late.ops / sizeof *late.ops);
+    late.ops[late.submitted++] = (struct late_op){op, op->kind, op->done};
+    op->done = late_performed;
+    late.inner->submit(store, op);
+}
+
+static size_t late_drain(struct im_store *store)
+{
+    size_t count = 0, until = late.performed;
+    for (; late.told < until; count++) {
+        struct late_op *next = &late.ops[late.told++];
+        next->op->done = next->done;
+        next->done(next->op);
+    }
+    return count + late.inner->drain(store);
+}
+
+static void what_a_device_acked_does_not_come_again_however_its_sessions_overlap(void **state)
+{
+    struct world *w = *state;
+    struct wire a, old, new;
+    wire_open(w, &a, &im_dialect_json);
+    wire_login(&a, "a");
+    wire_open(w, &old, &im_dialect_json);
+    wire_say(&old, "{\"op\":\"hello\",\"device\":\"d\"}");
+    wire_login(&old, "b");
+    wire_say(&a, "{\"op\":\"send\",\"to\":\"b\",\"text\":\"one\"}");
+    assert_heard_part(&old, "one");
+    wire_say(&old, "{\"op\":\"ack\",\"pos\":\"1\"}");
+    wire_open(w, &new, &im_dialect_json);
+    wire_say(&new, "{\"op\":\"hello\",\"device\":\"d\"}");
+    struct im_store_ops ops = {.submit = late_submit, .drain = late_drain};
+    late = (struct late){.inner = w->store->ops};
+    w->store->ops = &ops;
+    im_core_input(w->core, &new.link, IM_STR("{\"op\":\"login\",\"user\":\"b\"}"));
+    while (late.performed == 0 || late.ops[late.performed - 1].kind != IM_STORE_LOGIN)
+        w->store->ops->drain(w->store);
+    wire_close_now(&old);
+    w->store->ops = late.inner;
+    assert_null(strstr(wire_heard(&new), "one"));
+    wire_close_now(&a);
+    wire_close_now(&new);
+}
+
 static void a_device_that_signs_in_again_replaces_itself(void **state)
 {
     struct world *w = *state;
@@ -493,6 +556,7 @@ int main(void)
         world_test(a_repeated_cid_gets_the_first_answer),
         world_test(a_message_waits_for_whom_it_is_for),
         world_test(a_named_device_gets_again_what_it_did_not_ack),
+        world_test(what_a_device_acked_does_not_come_again_however_its_sessions_overlap),
         world_test(a_device_that_signs_in_again_replaces_itself),
         world_test(own_messages_reach_the_other_sessions_only),
         world_test(what_is_sent_while_catching_up_does_not_come_back),

@@ -80,6 +80,8 @@ void show_value(struct im_out *out, const char *key, const json_t *value)
         (ends_with(key, "_us") ? put_us : put_time)(out, (uint64_t)json_integer_value(value));
     else if (json_is_integer(value) && is_size(key))
         put_size(out, (uint64_t)json_integer_value(value));
+    else if (json_is_integer(value) && ends_with(key, "_percent"))
+        im_out_printf(out, "%lld%%", (long long)json_integer_value(value));
     else if (json_is_boolean(value))
         im_out_str(out, json_is_true(value) ? "yes" : "no");
     else if (json_is_string(value))
@@ -207,6 +209,8 @@ static void add_header(struct table *t, const char *column)
         len -= 3;
     else if (ends_with(column, "_bytes"))
         len -= 6;
+    else if (ends_with(column, "_percent"))
+        len -= 8;
     if (len >= sizeof name)
         len = sizeof name - 1;
     for (size_t i = 0; i < len; i++)

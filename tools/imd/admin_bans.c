@@ -23,7 +23,7 @@ static void loaded(struct im_store_op *op)
     l->over = true;
     for (size_t i = 0; i < l->op.count; i++) {
         struct im_ban ban;
-        if (!im_ban_read(l->op.rows[i].key, l->op.rows[i].value, &ban) || !im_core_ban(l->imd->core, &ban, &closed))
+        if (!im_ban_read(l->op.rows[i].key, l->op.rows[i].value, &ban) || !imd_ban(l->imd, &ban, &closed))
             IM_LOG(l->imd->log, IM_LOG_ERROR, "core", "a ban is not understood", IM_KV("key", l->op.rows[i].key));
     }
     free(l->op.rows);
@@ -85,7 +85,7 @@ static void put_done(struct imd_job *job)
     size_t closed = 0;
     struct im_str value = {im_out_data(&job->value), job->value.len};
     imd_clock(job->imd);
-    if (!im_ban_read(im_str(job->text), value, &ban) || !im_core_ban(job->imd->core, &ban, &closed)) {
+    if (!im_ban_read(im_str(job->text), value, &ban) || !imd_ban(job->imd, &ban, &closed)) {
         imd_job_fail(job, IM_TOO_MANY, "there are as many bans as the server takes");
         return;
     }
@@ -141,7 +141,7 @@ static void mute(struct im_rpc_call *call)
 
 static void drop_done(struct imd_job *job)
 {
-    bool held = im_core_unban(job->imd->core, im_str(job->text));
+    bool held = imd_unban(job->imd, im_str(job->text));
     if (job->op.drop.count == 0 && !held)
         imd_job_fail(job, IM_NOT_FOUND, "there is no such ban; see: imctl ban list");
     else

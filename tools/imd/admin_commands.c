@@ -276,13 +276,15 @@ static json_t *reasons(const uint64_t *counts)
 static void counters(struct im_rpc_call *call)
 {
     const struct imd *imd = host(call);
+    struct im_counters sum = {0};
+    imd_count(imd, &sum);
     json_t *result = json_object();
     for (enum im_counter c = 0; c < IM_COUNTER_COUNT; c++)
-        im_json_set_number(result, im_counter_info(c)->name, imd->counters.n[c]);
+        im_json_set_number(result, im_counter_info(c)->name, sum.n[c]);
     im_json_set_number(result, "admin_requests_total", imd->admin_requests);
     im_json_set_number(result, "admin_refused_total", imd->admin_refused);
-    json_object_set_new(result, "refused_total", reasons(imd->counters.refused));
-    json_object_set_new(result, "closed_total", reasons(imd->counters.closed));
+    json_object_set_new(result, "refused_total", reasons(sum.refused));
+    json_object_set_new(result, "closed_total", reasons(sum.closed));
     im_rpc_result(call, result);
 }
 

@@ -26,6 +26,7 @@
 #include "transports/listener.h"
 #include "transports/loop.h"
 #include "transports/passed.h"
+#include "transports/worker.h"
 
 /* Longest wait, once everything is closed, for what the store still has to answer. */
 #define STORE_PATIENCE_MS 10000
@@ -268,6 +269,21 @@ static enum im_reason check_open(const struct imd *imd, const struct imd_listene
                    im_listener_address(l->listener));
 }
 
+static enum im_reason listen_one(struct imd *imd, const struct im_listen_config *config, struct imd_listener *l,
+                                 struct im_error *error)
+{
+    if (imd->worker_count == 0)
+        return l->transport->listen(&l->listener, &imd->env, config, error);
+    for (size_t i = 0; i < imd->worker_count; i++) {
+        enum im_reason r = im_worker_listen(imd->workers[i], l->transport, config, l->listener, error);
+        if (r != IM_OK)
+            return r;
+        if (i == 0)
+            l->listener = im_worker_listener(imd->workers[0], imd->listener_count);
+    }
+    return IM_OK;
+}
+
 static enum im_reason listen_clients(struct imd *imd, struct im_error *error)
 {
     const struct im_config_row *row = im_config_find(im_listen_rows, im_listen_row_count, IM_STR("transport"));
@@ -280,7 +296,7 @@ static enum im_reason listen_clients(struct imd *imd, struct im_error *error)
         assert(l->transport);
         free(name);
         struct im_error why = {0};
-        enum im_reason r = l->transport->listen(&l->listener, &imd->env, config, &why);
+        enum im_reason r = listen_one(imd, config, l, &why);
         if (r != IM_OK)
             return im_fail(error, r, "cannot listen (%s): %.200s", l->transport->name, why.detail);
         imd->listener_count++;
@@ -317,7 +333,9 @@ static enum im_reason start(struct imd *imd, struct im_error *error)
     start_service(imd, &imd->metrics_service, 64);
     imd_pages_init(imd);
     imd->hooks = imd_hooks_open(imd);
-    enum im_reason r = imd_bans_load(imd, error);
+    enum im_reason r = imd_workers_make(imd, error);
+    if (r == IM_OK)
+        r = imd_bans_load(imd, error);
     if (r == IM_OK)
         r = imd_admin_open(imd, &imd->admin, error);
     if (r == IM_OK)
@@ -325,13 +343,14 @@ static enum im_reason start(struct imd *imd, struct im_error *error)
     if (r == IM_OK)
         r = listen_clients(imd, error);
     drop_passed(imd);
-    return r;
+    return r == IM_OK ? imd_workers_start(imd, error) : r;
 }
 
 /* Running. */
 
 static void close_client_listeners(struct imd *imd)
 {
+    imd_workers_close_listeners(imd);
     for (size_t i = 0; i < imd->listener_count; i++)
         if (imd->listeners[i].listener)
             imd->listeners[i].transport->close(&imd->listeners[i].listener);
@@ -400,6 +419,7 @@ static void each_second(struct imd *imd)
 {
     im_log_file_flush(imd->log_file);
     imd_log_levels_tick(imd);
+    imd_loads_tick(imd);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -499,7 +519,7 @@ static bool busy(struct imd *imd)
 {
     return im_streams_count(&imd->env) > 0 || im_streams_count(&imd->admin_service.env) > 0 ||
            im_streams_count(&imd->metrics_service.env) > 0 || !im_core_idle(imd->core) || imd->stats_pending ||
-           imd->jobs > 0 || imd_hooks_busy(imd->hooks);
+           imd->jobs > 0 || imd_hooks_busy(imd->hooks) || !imd_workers_stopped(imd);
 }
 
 /* Closes whoever is left, and lets the loop turn until nothing refers to anything. False: the store did not answer. */
@@ -543,6 +563,7 @@ static void stop(struct imd *imd)
     imd_admin_close(imd->admin);
     im_listener_close(&imd->metrics_listener);
     imd_hooks_stop(imd->hooks);
+    imd_workers_stop(imd);
     bool settled = !imd->core || settle(imd);
     if (!settled)
         IM_LOG(imd->log, IM_LOG_ERROR, "imd", "the store does not answer; stopping without it");
@@ -553,6 +574,7 @@ static void stop(struct imd *imd)
         return;
     imd_admin_free(&imd->admin);
     imd_hooks_free(&imd->hooks);
+    imd_workers_free(imd);
     im_core_free(&imd->core);
     imd_keys_clear(&imd->keys);
     imd_unix_users_clear(&imd->unix_users);

@@ -13,7 +13,7 @@
 #include "tools/imd/unix_users.h"
 #include "transports/transports.h"
 
-/* The running server: everything that main() put together. One thread, one loop.
+/* The running server: everything that main() put together. One thread and one loop, and one for each worker.
  *
  *      starting ──► running ──► draining ──► stopping
  *                      └── store failed ─▲
@@ -35,7 +35,13 @@ struct imd_service {
 
 struct imd_listener {
     const struct im_transport *transport;
-    struct im_listener *listener;
+    struct im_listener *listener; /* with workers: the first one's, to be looked at and not touched */
+};
+
+/* How busy a thread is. */
+struct imd_load {
+    uint64_t cpu_us;  /* used, ever */
+    unsigned percent; /* of a core, in the second that is over */
 };
 
 /* Somebody waiting for fresh figures of the store. */
@@ -45,7 +51,7 @@ struct imd_stats_wait {
 };
 
 struct imd {
-    enum imd_state state;
+    _Atomic enum imd_state state; /* workers look at it */
     int exit_code;
     const char *config_path; /* absolute; NULL: there is none, built-in defaults */
     struct im_config *config;
@@ -65,6 +71,9 @@ struct imd {
     struct im_transport_env env; /* the clients' */
     struct imd_listener *listeners;
     size_t listener_count;
+    struct im_worker **workers; /* none where workers is 1: the clients are on the core's loop */
+    size_t worker_count;
+    struct imd_load *loads; /* of the core's thread, then of each worker */
 
     struct imd_service metrics_service;
     struct im_listener *metrics_listener;
@@ -117,6 +126,22 @@ void imd_log_levels_tick(struct imd *);
 void imd_stats_ask(struct imd *, void (*ready)(void *arg, const struct im_store_stats *), void *arg);
 /* Makes a service's configuration from the server's. */
 void imd_service_configure(struct imd_service *, const struct im_config *, uint64_t connections);
+
+/* workers.c: what there are where `workers` is more than 1; nothing to do otherwise. */
+enum im_reason imd_workers_make(struct imd *, struct im_error *);
+enum im_reason imd_workers_start(struct imd *, struct im_error *);
+void imd_workers_close_listeners(struct imd *);
+void imd_workers_stop(struct imd *);
+bool imd_workers_stopped(const struct imd *);
+void imd_workers_free(struct imd *);
+/* The configuration is another; frees the old one when nobody reads it any more. */
+void imd_workers_configure(struct imd *, struct im_config *old);
+/* Bans, for the core and for whoever accepts connections; as im_core_ban() and im_core_unban(). */
+bool imd_ban(struct imd *, const struct im_ban *, size_t *closed);
+bool imd_unban(struct imd *, struct im_str key);
+/* Everything that was counted, on all threads. */
+void imd_count(const struct imd *, struct im_counters *sum);
+void imd_loads_tick(struct imd *); /* each second */
 
 /* reload.c: what a reload did, as text for the log and for imctl. */
 struct imd_reload {

@@ -136,13 +136,15 @@ static bool wants_open(struct im_str accept)
 
 static void put_metrics(struct exposition *e, const struct imd *imd)
 {
+    struct im_counters counters = {0};
+    imd_count(imd, &counters);
     put_head(e, "build_info", "gauge", "Always 1; the version is a label.");
     im_out_printf(&e->out, "imd_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
     put_gauges(e, imd);
     for (enum im_counter c = 0; c < IM_COUNTER_COUNT; c++)
-        put_one(e, im_counter_info(c)->name, "counter", im_counter_info(c)->help, imd->counters.n[c]);
-    put_reasons(e, "refused_total", "Requests and connections refused, by reason.", imd->counters.refused);
-    put_reasons(e, "closed_total", "Connections ended, by reason.", imd->counters.closed);
+        put_one(e, im_counter_info(c)->name, "counter", im_counter_info(c)->help, counters.n[c]);
+    put_reasons(e, "refused_total", "Requests and connections refused, by reason.", counters.refused);
+    put_reasons(e, "closed_total", "Connections ended, by reason.", counters.closed);
     put_one(e, "admin_requests_total", "counter", "Requests on the admin sockets.", imd->admin_requests);
     put_one(e, "admin_refused_total", "counter", "Connections to the admin sockets refused.", imd->admin_refused);
     for (enum im_histogram_kind h = 0; h < IM_HISTOGRAM_COUNT; h++)

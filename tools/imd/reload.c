@@ -98,7 +98,7 @@ static void adopt(struct imd *imd, struct im_config *config, struct im_config_pl
     imd_service_configure(&imd->metrics_service, config, imd->metrics_service.config->connections);
     imd_service_configure(&imd->admin_service, config, config->admin_connections);
     imd_hooks_configure(imd->hooks, config);
-    im_config_free(&old);
+    imd_workers_configure(imd, old);
 }
 
 static void log_lines(struct im_log *log, enum im_log_level level, const char *event, const char *key,

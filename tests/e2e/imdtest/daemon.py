@@ -114,6 +114,7 @@ class Imd:
             "metrics": {"address": f"127.0.0.1:{self.metrics_port}"},
             "store": {"kind": "sqlite", "path": "imd.db", "sync": "full"},
             "data_dir": self.dir,
+            "workers": int(os.environ.get("IMD_WORKERS", "1")),
             "shutdown": {"deadline": "1s", "spread": "100ms"},
             "log": {"level": "debug"},
         }

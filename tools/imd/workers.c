@@ -1,0 +1,134 @@
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/mem.h"
+#include "tools/imd/daemon.h"
+#include "transports/worker.h"
+
+/* The threads that own the clients' connections, where there are any. */
+
+enum im_reason imd_workers_make(struct imd *imd, struct im_error *error)
+{
+    size_t count = imd->config->workers > 1 ? imd->config->workers : 0;
+    imd->workers = im_zalloc(count * sizeof *imd->workers + 1);
+    imd->loads = im_zalloc((count + 1) * sizeof *imd->loads);
+    for (size_t i = 0; i < count; i++) {
+        imd->worker_count++;
+        enum im_reason reason = im_worker_new(&imd->workers[i], &imd->env, error);
+        if (reason != IM_OK)
+            return reason;
+    }
+    return IM_OK;
+}
+
+enum im_reason imd_workers_start(struct imd *imd, struct im_error *error)
+{
+    enum im_reason reason = IM_OK;
+    for (size_t i = 0; i < imd->worker_count && reason == IM_OK; i++)
+        reason = im_worker_start(imd->workers[i], error);
+    return reason;
+}
+
+/* What the core's thread has of them are looks only. */
+void imd_workers_close_listeners(struct imd *imd)
+{
+    if (imd->worker_count == 0)
+        return;
+    for (size_t i = 0; i < imd->listener_count; i++)
+        imd->listeners[i].listener = NULL;
+    for (size_t i = 0; i < imd->worker_count; i++)
+        im_worker_close_listeners(imd->workers[i]);
+}
+
+void imd_workers_stop(struct imd *imd)
+{
+    for (size_t i = 0; i < imd->worker_count; i++)
+        im_worker_stop(imd->workers[i]);
+}
+
+bool imd_workers_stopped(const struct imd *imd)
+{
+    for (size_t i = 0; i < imd->worker_count; i++)
+        if (!im_worker_stopped(imd->workers[i]))
+            return false;
+    return true;
+}
+
+void imd_workers_free(struct imd *imd)
+{
+    for (size_t i = 0; i < imd->worker_count; i++)
+        im_worker_free(&imd->workers[i]);
+    free(imd->workers);
+    free(imd->loads);
+}
+
+/* A configuration that workers may still be reading. */
+struct old_config {
+    struct im_config *config;
+    size_t readers;
+};
+
+static void replaced(void *arg)
+{
+    struct old_config *old = arg;
+    if (--old->readers > 0)
+        return;
+    im_config_free(&old->config);
+    free(old);
+}
+
+void imd_workers_configure(struct imd *imd, struct im_config *config)
+{
+    struct old_config *old = im_alloc(sizeof *old);
+    *old = (struct old_config){.config = config, .readers = imd->worker_count + 1};
+    for (size_t i = 0; i < imd->worker_count; i++)
+        im_worker_configure(imd->workers[i], imd->config, replaced, old);
+    replaced(old);
+}
+
+bool imd_ban(struct imd *imd, const struct im_ban *ban, size_t *closed)
+{
+    if (!im_core_ban(imd->core, ban, closed))
+        return false;
+    for (size_t i = 0; i < imd->worker_count; i++)
+        im_worker_ban(imd->workers[i], ban);
+    return true;
+}
+
+bool imd_unban(struct imd *imd, struct im_str key)
+{
+    bool held = im_core_unban(imd->core, key);
+    for (size_t i = 0; i < imd->worker_count; i++)
+        im_worker_unban(imd->workers[i], key);
+    return held;
+}
+
+void imd_count(const struct imd *imd, struct im_counters *sum)
+{
+    im_counters_add(sum, &imd->counters);
+    for (size_t i = 0; i < imd->worker_count; i++)
+        im_worker_count(imd->workers[i], sum);
+}
+
+static uint64_t own_cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void note_load(struct imd_load *load, uint64_t cpu_us)
+{
+    load->percent = (unsigned)((cpu_us - load->cpu_us) / 10000);
+    load->cpu_us = cpu_us;
+}
+
+void imd_loads_tick(struct imd *imd)
+{
+    note_load(&imd->loads[0], own_cpu_us());
+    for (size_t i = 0; i < imd->worker_count; i++) {
+        struct im_worker_stats stats;
+        im_worker_look(imd->workers[i], &stats);
+        note_load(&imd->loads[i + 1], stats.cpu_us);
+    }
+}

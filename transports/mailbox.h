@@ -1,0 +1,45 @@
+#ifndef IM_TRANSPORTS_MAILBOX_H
+#define IM_TRANSPORTS_MAILBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Letters from one thread to one other, in order. The sender collects a list and posts it as a whole, so that a batch
+ * costs one lock and, if the receiver has nothing to do, one wake-up. A letter is embedded first in its owner's struct;
+ * whoever has it owns it. Empty ones go back the way they came, with the letters of the other direction. */
+struct im_letter {
+    struct im_letter *next;
+};
+
+/* Zero-initialise. */
+struct im_letters {
+    struct im_letter *first, *last;
+    size_t count;
+};
+void im_letters_add(struct im_letters *, struct im_letter *);
+/* All of `from` behind `to`; `from` is empty afterwards. */
+void im_letters_join(struct im_letters *to, struct im_letters *from);
+struct im_letter *im_letters_next(struct im_letters *); /* takes the first one out; NULL: there is none */
+
+struct im_mailbox;
+/* NULL: the system refuses. */
+struct im_mailbox *im_mailbox_new(void);
+void im_mailbox_free(struct im_mailbox **); /* must be empty; *box may be NULL */
+
+/* Readable while letters wait; im_mailbox_take() makes it quiet again. */
+int im_mailbox_fd(const struct im_mailbox *);
+
+/* Posts all of `letters`, and sends `empties` back along with them; both are empty afterwards. With most > 0, first
+ * waits until no more than that are in the box: only for a sender for whom the receiver never waits. */
+void im_mailbox_post(struct im_mailbox *, struct im_letters *letters, struct im_letters *empties, size_t most);
+/* Everything that waits, added to `letters` and `empties`. */
+void im_mailbox_take(struct im_mailbox *, struct im_letters *letters, struct im_letters *empties);
+
+/* Any thread. */
+struct im_mailbox_stats {
+    size_t waiting, most; /* letters now, and at the worst moment */
+    unsigned long long posted, batches, waits;
+};
+void im_mailbox_look(struct im_mailbox *, struct im_mailbox_stats *);
+
+#endif

@@ -1,0 +1,155 @@
+#ifndef IM_TRANSPORTS_WORKER_PRIVATE_H
+#define IM_TRANSPORTS_WORKER_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/dialect.h"
+#include "transports/loop.h"
+#include "transports/mailbox.h"
+#include "transports/transports.h"
+#include "transports/worker.h"
+
+/* What the two ends of a worker share: worker.c runs on the worker's thread, remote.c on the core's. A link has a
+ * number (slot) on which both agree; a slot that is used again has another generation, so that a letter to the link
+ * before is not taken for one to this. Nobody else includes this. */
+
+enum im_up_kind {
+    IM_UP_OPENED,
+    IM_UP_INPUT, /* a struct im_up_input */
+    IM_UP_INPUT_END,
+    IM_UP_LEFT, /* so much was handed to the link, and so much of that waits in its queue */
+    IM_UP_CLOSED,
+    IM_UP_CONFIGURED,
+    IM_UP_STOPPED,
+};
+
+enum im_up_size { IM_UP_SMALL, IM_UP_INPUT_ROOM, IM_UP_ONCE }; /* ONCE: too large to be kept for the next use */
+
+struct im_up {
+    struct im_letter letter;
+    enum im_up_kind kind;
+    enum im_up_size size;
+    uint32_t slot, generation;
+    union {
+        struct {
+            struct im_link_info info; /* address: in the field below */
+            const struct im_dialect *dialect;
+            char address[64];
+        } opened;
+        struct {
+            uint64_t weight; /* of all sends that the link has been given, ever */
+            size_t queued;
+        } left;
+        enum im_reason reason; /* CLOSED */
+        struct {
+            void (*replaced)(void *arg);
+            void *arg;
+        } configured;
+    };
+};
+
+/* A request, decoded. All that it names is in it, or in the command's own memory. */
+struct im_up_input {
+    struct im_up up;
+    const struct im_dialect *dialect; /* the link's, after it */
+    enum im_reason reason;
+    size_t bytes; /* as it came */
+    struct im_command cmd;
+    char detail[sizeof((struct im_error *)0)->detail];
+    void *more; /* malloc'd: what did not fit; or NULL */
+    size_t used, room;
+    char data[];
+};
+
+enum im_down_kind {
+    IM_DOWN_NOTHING, /* done with */
+    IM_DOWN_SEND,
+    IM_DOWN_HOLD,
+    IM_DOWN_TAKEN, /* inputs that the core is done with */
+    IM_DOWN_CLOSE,
+    IM_DOWN_CONFIGURE,
+    IM_DOWN_BAN,
+    IM_DOWN_UNBAN,
+    IM_DOWN_CLOSE_LISTENERS,
+    IM_DOWN_STOP,
+};
+
+struct im_down {
+    struct im_letter letter;
+    enum im_down_kind kind;
+    uint32_t slot, generation;
+    union {
+        struct {
+            struct im_event *event; /* the letter's reference */
+            size_t weight;
+            bool own;
+            int8_t lang; /* an enum im_lang that is new, or -1 */
+        } send;
+        bool on; /* HOLD */
+        struct {
+            unsigned inputs;
+            size_t bytes;
+        } taken;
+        enum im_reason reason; /* CLOSE */
+        struct {
+            const struct im_config *config;
+            void (*replaced)(void *arg);
+            void *arg;
+        } configure;
+        struct im_ban *ban; /* malloc'd */
+        char *key;          /* UNBAN; malloc'd */
+    };
+};
+
+/* A link may have so many bytes of requests on their way to the core, or one; limits.inflight bounds their number. */
+enum { IM_PORT_BYTES = 64 * 1024 };
+
+struct im_remote;
+
+struct im_worker {
+    struct im_mailbox *up, *down;
+    pthread_t thread;
+    bool started;
+    struct im_listener **listeners;
+    const struct im_transport **transports;
+    size_t listener_count;
+
+    /* The worker's thread. */
+    struct im_transport_env env;
+    struct im_counters counters;
+    struct im_dialect_env dialect_env;
+    struct im_forms forms;
+    struct im_bans bans;
+    struct event *mail;
+    struct im_letters out, spent;    /* to be posted; letters from the core, to go back to it */
+    struct im_letters small, inputs; /* empty ones */
+    struct im_later post, report;    /* what the end of a turn does */
+    struct im_timer stop;            /* looks whether all are gone */
+    struct im_port *touched;         /* have something to report */
+    struct im_slot *slots;
+    uint32_t slot_count, slot_free; /* slot_free: the first of those, or slot_count */
+    _Atomic size_t links;
+    int64_t offset_minute; /* when the time zone was looked up last */
+
+    /* The core's thread. */
+    struct im_transport_env *core_env;
+    struct event *core_mail;
+    struct im_letters core_out, core_spent, core_empty;
+    struct im_later core_post;
+    struct im_remote **remotes; /* by slot */
+    uint32_t remote_count;
+    bool stopped;
+};
+
+/* remote.c */
+bool im_remotes_open(struct im_worker *);
+void im_remotes_close(struct im_worker *);
+struct im_down *im_down_new(struct im_worker *, enum im_down_kind);
+void im_down_add(struct im_worker *, struct im_down *); /* leaves at the end of the turn */
+
+/* worker.c; any thread */
+void im_up_free(struct im_letters *); /* letters of either kind that nobody will need again */
+void im_down_free(struct im_letters *);
+
+#endif
