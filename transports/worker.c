@@ -162,17 +162,15 @@ static void move(struct mover *m, struct im_str *s)
     m->at += s->len;
 }
 
-static void each_string(struct mover *m, void (*visit)(struct mover *, struct im_str *))
-{
-    struct im_command *cmd = &m->in->cmd;
-    visit(m, &cmd->id);
-#define IM_FIELD_STR(name) visit(m, &cmd->name);
-#define IM_FIELD_STRS(name)                                                                                            \
-    for (size_t i = 0; i < cmd->name##_count; i++)                                                                     \
-        visit(m, &cmd->name[i]);
-#define IM_FIELD_U64(name)
-#define IM_FIELD_POS(name)
-#define IM_FIELD_BOOL(name)
+/* Where a field is in a command, if it is a string, or an array of them. */
+static const struct {
+    uint16_t at, count_at; /* 0: none */
+} fields[IM_FIELD_COUNT] = {
+#define IM_FIELD_STR(name)                {offsetof(struct im_command, name), 0},
+#define IM_FIELD_STRS(name)               {offsetof(struct im_command, name), offsetof(struct im_command, name##_count)},
+#define IM_FIELD_U64(name)                {0, 0},
+#define IM_FIELD_POS(name)                {0, 0},
+#define IM_FIELD_BOOL(name)               {0, 0},
 #define IM_FIELD(member, name, type, max) IM_FIELD_##type(member)
 #include "core/tbl/fields.def"
 #undef IM_FIELD
@@ -181,6 +179,23 @@ static void each_string(struct mover *m, void (*visit)(struct mover *, struct im
 #undef IM_FIELD_U64
 #undef IM_FIELD_POS
 #undef IM_FIELD_BOOL
+};
+
+/* What the command does not have nobody will read. */
+static void each_string(struct mover *m, void (*visit)(struct mover *, struct im_str *))
+{
+    char *cmd = (char *)&m->in->cmd;
+    visit(m, &m->in->cmd.id);
+    for (uint64_t have = m->in->cmd.have; have; have &= have - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(have);
+        if (fields[i].at == 0)
+            continue;
+        void *at = cmd + fields[i].at;
+        size_t count = fields[i].count_at ? *(size_t *)(void *)(cmd + fields[i].count_at) : 1;
+        struct im_str *strings = fields[i].count_at ? *(struct im_str **)at : at;
+        for (size_t k = 0; k < count; k++)
+            visit(m, &strings[k]);
+    }
 }
 
 static size_t name_bytes(const struct im_name *name)
