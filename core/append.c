@@ -19,7 +19,11 @@ static bool same_content(const struct im_event *again, const struct im_event *ea
 struct append {
     struct im_store_append op;
     struct im_core *core;
-    uint64_t session;
+    struct im_session *session; /* there, while core->sessions_gone is as it was; else to be found by its id */
+    uint64_t session_id, sessions_gone;
+    struct im_user *to; /* as im_talk.peer, while core->users_change is as it was */
+    uint64_t users_change;
+    uint64_t talk; /* the number of the session's talk; 0: none */
     uint64_t weight;
     enum im_op asked;
     struct im_str id; /* absent: no answer is wanted */
@@ -72,7 +76,7 @@ static void committed(const struct append *a, struct im_session *s, struct im_ev
     if (group) {
         online = m->kind == IM_CONV_GROUP && reached(im_group_find(core, m->to_key), m);
     } else {
-        to = im_user_find(core, m->to_key);
+        to = a->talk > 0 && a->users_change == core->users_change ? a->to : im_user_find(core, m->to_key);
         online = !m->hidden && im_user_online(to);
     }
     online = online && event->type == IM_EV_MSG;
@@ -81,15 +85,24 @@ static void committed(const struct append *a, struct im_session *s, struct im_ev
     core->counters->n[IM_C_WAITING] += !dup && event->type == IM_EV_MSG && !online;
     answer(a, s, event, online, dup);
     if (!dup && m->pos > 0)
-        im_route(core, event, a->session, from, to);
+        im_route(core, event, a->session_id, from, to);
     im_event_forget_forms(event);
+}
+
+static struct im_session *sender(const struct append *a)
+{
+    if (a->sessions_gone == a->core->sessions_gone)
+        return a->session;
+    return im_session_find(a->core, a->session_id);
 }
 
 static void appended(struct im_store_op *op)
 {
     struct append *a = op->owner;
     struct im_core *core = a->core;
-    struct im_session *s = im_store_answered(core, a->session, op->kind);
+    struct im_session *s = im_store_answered(core, sender(a), op->kind);
+    if (s && a->talk > 0 && a->talk == s->talk->number)
+        s->talk->hint = a->op.hint;
     struct im_event *event = a->op.event, *earlier = a->op.earlier;
     core->pending_bytes -= a->weight;
     if (op->status != IM_OK)
@@ -139,7 +152,7 @@ static bool says(enum im_event_type type, const struct im_msg *msg)
 }
 
 enum im_reason im_append(struct im_core *core, struct im_session *s, const struct im_command *cmd,
-                         enum im_event_type type, struct im_msg *msg, struct im_error *error)
+                         enum im_event_type type, struct im_msg *msg, struct im_talk *talk, struct im_error *error)
 {
     if (im_command_has(cmd, IM_F_cid) && (cmd->cid.len == 0 || im_str_control(cmd->cid)))
         return im_fail(error, IM_BAD_FIELD, "cid: must not be empty or have control characters");
@@ -160,11 +173,19 @@ enum im_reason im_append(struct im_core *core, struct im_session *s, const struc
                                 .event = event,
                                 .policy = policy(core->config)},
                          .core = core,
-                         .session = s->id,
+                         .session = s,
+                         .session_id = s->id,
+                         .sessions_gone = core->sessions_gone,
                          .weight = im_event_weight(event),
                          .asked = cmd->op};
     if (cmd->id.p)
         a->id = (struct im_str){memcpy(a + 1, cmd->id.p, cmd->id.len), cmd->id.len};
+    if (talk) {
+        a->op.hint = talk->hint;
+        a->talk = talk->number;
+        a->to = talk->peer;
+        a->users_change = talk->users_change;
+    }
     core->pending_bytes += a->weight;
     im_store_ask(core, s, &a->op.op);
     return IM_OK;

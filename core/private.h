@@ -54,6 +54,15 @@ struct im_watch {
     struct im_watch *session_prev, *session_next; /* among the session's watches */
 };
 
+/* Whom a session wrote to last, and what was found out about them: who writes once, writes again. */
+struct im_talk {
+    struct im_user *peer;  /* NULL: not here, or a group */
+    uint64_t users_change; /* peer is right while core->users_change is this */
+    uint64_t number;       /* among the session's */
+    struct im_store_hint hint;
+    struct im_name name; /* as much of it as is used */
+};
+
 #define IM_OWN_SENDS_MAX 64
 
 /* A state the session came into. */
@@ -70,7 +79,8 @@ struct im_session {
     struct im_user *user;     /* BEHIND and LIVE only */
     struct im_cursor *cursor; /* with user: the user's default, or &own_cursor; NULL for a SENDER */
     struct im_name *hook_to;  /* SENDER: the one conversation it may write to; malloc'd */
-    struct im_name *last_to;  /* whom it wrote to last; malloc'd or NULL */
+    struct im_talk *talk;     /* malloc'd or NULL */
+    uint64_t talks;           /* how many it has had */
     char *token_key;          /* record of the token it logged in with; malloc'd or NULL */
     bool by_password;         /* it rests on the user's password, by itself or through a token got for it */
     bool has_uid;             /* a Unix socket: whose process it is */
@@ -130,6 +140,12 @@ struct im_group {
 
 #define IM_FRESH_MAX 64
 
+/* Direct messages that a user got: this one, and earlier ones of the same sender that it speaks for. */
+struct im_fresh {
+    uint64_t pos, seq;
+    struct im_event *one; /* of the sender's messages: says who that is */
+};
+
 /* A user somebody is logged in as, or watches, or who was here a moment ago. Others exist in the store only. */
 struct im_user {
     struct im_name *name;    /* malloc'd */
@@ -143,8 +159,8 @@ struct im_user {
     struct im_seat *seats;  /* while there are sessions */
     struct im_str *blocked; /* keys of whom the user does not want to hear from; one block; while there are sessions */
     size_t blocked_count;
-    uint64_t received_pos;   /* the furthest cursor of any device: others may know that it was received */
-    struct im_event **fresh; /* direct messages of others after that; at most IM_FRESH_MAX, then the oldest go */
+    uint64_t received_pos;  /* the furthest cursor of any device: others may know that it was received */
+    struct im_fresh *fresh; /* direct messages of others after that; at most IM_FRESH_MAX, then the oldest go */
     size_t fresh_count;
     uint64_t fresh_pos;     /* of the newest one there has been */
     enum im_presence state; /* as chosen, while online */
@@ -186,6 +202,8 @@ struct im_core {
     uint64_t pending_bytes;
     struct im_session *sessions;  /* all, by id */
     struct im_user *users;        /* by key */
+    uint64_t users_change;        /* how often one came into that table or left it */
+    uint64_t sessions_gone;       /* how often a session was freed */
     struct im_group *groups;      /* by key */
     struct im_session *logins;    /* not logged in, oldest first */
     struct im_session *throttled; /* out of rate */
@@ -251,8 +269,7 @@ void im_group_before(struct im_core *, const struct im_msg *);
 void im_group_after(struct im_core *, const struct im_msg *);
 
 /* receipts.c */
-void im_receipt_fresh(struct im_core *, struct im_user *,
-                      struct im_event *);                                  /* was given to one of the user's sessions */
+void im_receipt_fresh(struct im_user *, struct im_event *);                /* was given to one of the user's sessions */
 void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a device has all up to pos */
 void im_receipts_flush(struct im_core *);
 void im_receipts_forget(struct im_core *, struct im_user *);

@@ -238,7 +238,8 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
     if (im_session_closing(s) || s->ending)
         return;
     struct im_command cmd = {0};
-    struct im_error error = {0};
+    struct im_error error;
+    error.detail[0] = '\0';
     enum im_reason reason = link->dialect->decode(link, message, &cmd, &error);
     if (reason == IM_OK) {
         im_core_command(core, link, &cmd);
@@ -253,6 +254,18 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
     im_session_review(core, s);
 }
 
+/* What a prompt store was given comes back at once, while all that it touches is at hand. */
+static void run(struct im_core *core, struct im_session *s, struct im_command *cmd)
+{
+    struct im_store *store = core->store;
+    store->attended = store->prompt;
+    im_op_run(core, s, cmd);
+    if (!store->attended)
+        return;
+    store->attended = false;
+    store->ops->drain(store);
+}
+
 void im_core_command(struct im_core *core, struct im_link *link, struct im_command *cmd)
 {
     struct im_session *s = link->session;
@@ -262,7 +275,7 @@ void im_core_command(struct im_core *core, struct im_link *link, struct im_comma
         core->counters->n[IM_C_COMMANDS]++;
         take_tokens(core, s, price(cmd));
         if (cmd->op != IM_OP_NONE)
-            im_op_run(core, s, cmd);
+            run(core, s, cmd);
         im_session_review(core, s);
     }
     im_command_clear(cmd);
@@ -289,11 +302,12 @@ void im_core_closed(struct im_core *core, struct im_link *link, enum im_reason r
     if (!im_session_closing(s))
         detach(core, s, reason);
     HASH_DEL(core->sessions, s);
+    core->sessions_gone++;
     link->session = NULL;
     free(s->own_sends);
     free(s->device);
     free(s->hook_to);
-    free(s->last_to);
+    free(s->talk);
     free(s->token_key);
     free(s->agent);
     free(s->address);

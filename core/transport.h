@@ -67,6 +67,9 @@ struct im_dialect {
     enum im_reason (*decode)(struct im_link *, struct im_str message, struct im_command *, struct im_error *);
     /* A reference the caller drops, or NULL: this dialect does not say this event. */
     struct im_bytes *(*encode)(struct im_link *, struct im_event *, bool own);
+    /* The same for what only few will read (im_event_for_few()), which is cheaper made for each than shared: appended
+     * to out, or nothing. NULL: this dialect has no such way. */
+    void (*write)(const struct im_link *, const struct im_event *, bool own, struct im_out *out);
 };
 
 extern const struct im_dialect im_dialect_json;      /* im.v1 */

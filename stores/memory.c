@@ -82,7 +82,7 @@ static void memory_submit(struct im_store *store, struct im_store_op *op)
     op->next = NULL;
     *m->last = op;
     m->last = &op->next;
-    if (idle)
+    if (idle && !m->base.attended)
         m->wake(m->wake_arg);
 }
 
@@ -142,10 +142,12 @@ enum im_reason im_store_memory_open(const struct im_store_options *options, stru
     (void)error;
     struct im_memory *m = im_zalloc(sizeof *m);
     m->base.ops = &memory_ops;
+    m->base.prompt = true;
     m->wake = options->wake;
     m->wake_arg = options->wake_arg;
     m->counters = options->counters;
     m->last = &m->first;
+    m->hints_valid = 1;
     memcpy(m->hash_key, options->epoch_seed, sizeof m->hash_key);
     /* The seed is the secret key of the hash tables, and clients are told the epoch: a hash of it, not itself. */
     for (unsigned i = 0; i < 4; i++)

@@ -152,6 +152,7 @@ struct im_memory {
     struct im_counters *counters;
     uint8_t hash_key[IM_HASH_KEY_BYTES];
     struct im_store_op *first, **last; /* submitted */
+    uint64_t hints_valid;              /* changes whenever a conversation is freed; never 0 */
     struct im_mem_queue log;           /* records, by pos - 1 - log_base */
     uint64_t log_base, events;
     struct im_mem_user *users;

@@ -213,6 +213,7 @@ static void view_free(struct im_memory *m, struct im_mem_view *v)
 
 void im_mem_conv_free(struct im_memory *m, struct im_mem_conv *c)
 {
+    m->hints_valid++;
     for (size_t i = 0; i < c->view_count; i++)
         view_free(m, c->views[i]);
     for (size_t i = 0; i < c->slots.count; i++)
