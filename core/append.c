@@ -15,7 +15,11 @@ static bool same_content(const struct im_event *again, const struct im_event *ea
            im_str_eq(x->user_key, y->user_key) && (x->change != IM_CHANGE_ROLE || x->role == y->role);
 }
 
-/* A client's append on its way; the request's id follows in the same block. */
+/* A client's append on its way. The request's id is in it, or, if it is long, follows in the same block. */
+enum {
+    ID_ROOM = 24,
+    SPARE_MAX = 64, /* wait for their next use */
+};
 struct append {
     struct im_store_append op;
     struct im_core *core;
@@ -27,13 +31,57 @@ struct append {
     uint64_t weight;
     enum im_op asked;
     struct im_str id; /* absent: no answer is wanted */
+    char id_room[ID_ROOM];
 };
+
+static struct append *append_new(struct im_core *core, size_t id_len)
+{
+    struct append *a = core->appends;
+    if (id_len > ID_ROOM)
+        return im_alloc(sizeof *a + id_len);
+    if (a == NULL)
+        return im_alloc(sizeof *a);
+    core->appends = a->op.op.owner;
+    core->append_count--;
+    return a;
+}
+
+static void append_free(struct append *a)
+{
+    struct im_core *core = a->core;
+    if (a->id.len > ID_ROOM || core->append_count == SPARE_MAX) {
+        free(a);
+        return;
+    }
+    a->op.op.owner = core->appends;
+    core->appends = a;
+    core->append_count++;
+}
+
+void im_appends_clear(struct im_core *core)
+{
+    while (core->appends) {
+        struct append *a = core->appends;
+        core->appends = a->op.op.owner;
+        free(a);
+    }
+}
 
 static void answer(const struct append *a, struct im_session *s, struct im_event *msg, bool online, bool dup)
 {
     struct im_reply reply = {.op = a->asked, .id = a->id};
     if (s == NULL || a->id.p == NULL)
         return;
+    if (a->asked == IM_OP_SEND && s->link->ops->tell) {
+        struct im_event ok; /* only what an answer to send has is looked at */
+        ok.type = IM_EV_OK;
+        reply.send.msg = msg;
+        reply.send.online = online;
+        reply.send.dup = dup;
+        ok.reply = reply;
+        im_session_tell(s, &ok, false);
+        return;
+    }
     if (a->asked == IM_OP_GROUP) {
         reply.group.what = IM_GROUP_CHANGED;
         reply.group.msg = im_event_hold(msg);
@@ -115,7 +163,7 @@ static void appended(struct im_store_op *op)
     im_event_drop(&a->op.event);
     if (s)
         im_session_review(core, s);
-    free(a);
+    append_free(a);
 }
 
 static struct im_policy policy(const struct im_config *config)
@@ -167,19 +215,22 @@ enum im_reason im_append(struct im_core *core, struct im_session *s, const struc
     msg->bot = s->user->bot;
     if (im_command_has(cmd, IM_F_cid))
         msg->cid = cmd->cid;
-    struct append *a = im_alloc(sizeof *a + cmd->id.len);
-    struct im_event *event = im_event_new(type, msg);
-    *a = (struct append){.op = {.op = {.kind = IM_STORE_APPEND, .done = appended, .owner = a},
-                                .event = event,
-                                .policy = policy(core->config)},
-                         .core = core,
-                         .session = s,
-                         .session_id = s->id,
-                         .sessions_gone = core->sessions_gone,
-                         .weight = im_event_weight(event),
-                         .asked = cmd->op};
+    struct append *a = append_new(core, cmd->id.len);
+    a->op.op = (struct im_store_op){.kind = IM_STORE_APPEND, .done = appended, .owner = a};
+    a->op.event = im_event_new(type, msg);
+    a->op.policy = policy(core->config);
+    a->op.hint.valid = 0;
+    a->op.earlier = NULL;
+    a->core = core;
+    a->session = s;
+    a->session_id = s->id;
+    a->sessions_gone = core->sessions_gone;
+    a->talk = 0;
+    a->weight = im_event_weight(a->op.event);
+    a->asked = cmd->op;
+    a->id = cmd->id;
     if (cmd->id.p)
-        a->id = (struct im_str){memcpy(a + 1, cmd->id.p, cmd->id.len), cmd->id.len};
+        a->id.p = memcpy(cmd->id.len > ID_ROOM ? (char *)(a + 1) : a->id_room, cmd->id.p, cmd->id.len);
     if (talk) {
         a->op.hint = talk->hint;
         a->talk = talk->number;

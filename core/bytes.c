@@ -50,21 +50,30 @@ void im_out_str(struct im_out *out, const char *s)
     im_out_put(out, s, strlen(s));
 }
 
-/* Two digits at a time: half the divisions. */
+static size_t digits_of(uint64_t n)
+{
+    size_t count = 1;
+    for (; n >= 10000; n /= 10000)
+        count += 4;
+    return count + (n >= 10) + (n >= 100) + (n >= 1000);
+}
+
+/* In its place, two digits at a time: half the divisions. */
 void im_out_u64(struct im_out *out, uint64_t n)
 {
     static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
                                 "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
                                 "8081828384858687888990919293949596979899";
-    char digits[20];
-    size_t i = sizeof digits;
+    size_t len = digits_of(n);
+    im_out_reserve(out, len);
+    uint8_t *at = out->bytes->data + (out->len += len);
+    *at = '\0';
     for (; n >= 100; n /= 100)
-        memcpy(digits + (i -= 2), pairs + n % 100 * 2, 2);
+        memcpy(at -= 2, pairs + n % 100 * 2, 2);
     if (n >= 10)
-        memcpy(digits + (i -= 2), pairs + n * 2, 2);
+        memcpy(at - 2, pairs + n * 2, 2);
     else
-        digits[--i] = (char)('0' + n);
-    im_out_put(out, digits + i, sizeof digits - i);
+        at[-1] = (uint8_t)('0' + n);
 }
 
 void im_out_i64(struct im_out *out, int64_t n)
@@ -94,14 +103,29 @@ static const char *json_escape(unsigned char c, char buffer[8])
     }
 }
 
-/* Copies what stands as it is, eight bytes at a time; returns how much that was. There is room for all of it. */
+/* Copies what stands as it is, in words as long as may be, of which the last two may overlap; returns how much that
+ * was. There is room for all of it. */
 static size_t copy_plain(uint8_t *to, struct im_str s)
 {
+    enum { WORD = sizeof(uint64_t), HALF = WORD / 2 };
+    uint32_t first, last;
     size_t i = 0;
-    for (; s.len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
-        if (im_json_special(im_str_eight(s.p + i)))
-            break;
-        memcpy(to + i, s.p + i, sizeof(uint64_t));
+    for (; s.len - i >= WORD && im_json_special(im_str_eight(s.p + i)) == 0; i += WORD)
+        memcpy(to + i, s.p + i, WORD);
+    if (i == s.len)
+        return i;
+    if (s.len >= WORD && s.len - i < WORD && im_json_special(im_str_eight(s.p + s.len - WORD)) == 0) {
+        memcpy(to + s.len - WORD, s.p + s.len - WORD, WORD);
+        return s.len;
+    }
+    if (s.len < WORD && s.len >= HALF) {
+        memcpy(&first, s.p, HALF);
+        memcpy(&last, s.p + s.len - HALF, HALF);
+        if (im_json_special(first | (uint64_t)last << 32) == 0) {
+            memcpy(to, &first, HALF);
+            memcpy(to + s.len - HALF, &last, HALF);
+            return s.len;
+        }
     }
     for (; i < s.len && (unsigned char)s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\'; i++)
         to[i] = (uint8_t)s.p[i];
@@ -110,11 +134,12 @@ static size_t copy_plain(uint8_t *to, struct im_str s)
 
 void im_out_json(struct im_out *out, struct im_str s)
 {
+    im_out_reserve(out, s.len + 2);
     im_out_char(out, '"');
-    for (;;) {
+    while (s.len > 0) {
         char buffer[8];
-        im_out_reserve(out, s.len + 2);
-        size_t plain = s.len > 0 ? copy_plain(out->bytes->data + out->len, s) : 0;
+        im_out_reserve(out, s.len + 1);
+        size_t plain = copy_plain(out->bytes->data + out->len, s);
         out->len += plain;
         s = (struct im_str){s.p + plain, s.len - plain};
         if (s.len == 0)

@@ -44,6 +44,7 @@ void im_core_free(struct im_core **core)
     im_backoff_free(&old->backoff);
     im_rates_free(&old->hook_rates);
     im_bans_clear(&old->bans);
+    im_appends_clear(old);
     free(old);
 }
 

@@ -98,7 +98,7 @@ void im_user_tell(struct im_core *core, struct im_user *user, struct im_event *e
         if (s->link->ops->queued(s->link) > core->config->queue_soft_bytes)
             core->counters->n[IM_C_DROPPED]++;
         else
-            im_session_send(s, im_event_hold(e), false);
+            im_session_tell(s, e, false);
     }
 }
 

@@ -29,9 +29,10 @@ static void skip_space(struct scan *s)
         s->p++;
 }
 
-static bool take(struct scan *s, char c)
+static inline bool take(struct scan *s, char c)
 {
-    skip_space(s);
+    if (s->p == s->end || *s->p != c) /* programs write no space */
+        skip_space(s);
     if (s->p == s->end || *s->p != c)
         return false;
     s->p++;

@@ -198,6 +198,8 @@ struct im_core {
     uint64_t drain_spread_ms;
     uint64_t drain_rate, drain_mono_ms, drained; /* slowly: per second, since when, and how many were told so far */
     struct im_bans bans;
+    void *appends; /* append.c: blocks that wait for their next use */
+    unsigned append_count;
     size_t pending_ops;
     uint64_t pending_bytes;
     struct im_session *sessions;  /* all, by id */
@@ -282,6 +284,9 @@ void im_cursor_stored(struct im_core *, struct im_cursor *, uint64_t pos); /* th
 void im_cursor_flush(struct im_core *, struct im_cursor *);                /* write it now if it has moved */
 void im_cursors_flush(struct im_core *);                                   /* all that have moved */
 
+/* append.c */
+void im_appends_clear(struct im_core *);
+
 /* core.c */
 void im_drain_tick(struct im_core *); /* tells those whose turn it is to go */
 
@@ -292,6 +297,7 @@ void im_sweep_tick(struct im_core *); /* a step of clearing up, when it is due *
 struct im_session *im_session_find(struct im_core *, uint64_t id); /* NULL: gone */
 bool im_session_closing(const struct im_session *);
 void im_session_send(struct im_session *, struct im_event *, bool own); /* takes over one reference */
+void im_session_tell(struct im_session *, struct im_event *, bool own); /* the reference stays */
 void im_session_err(struct im_core *, struct im_session *, enum im_op, struct im_str id, enum im_reason,
                     const char *detail, uint64_t after_ms);
 /* The session is its user's from now on: events after `from` will come. Takes over seats and blocked of the login. */

@@ -50,6 +50,18 @@ void im_session_send(struct im_session *s, struct im_event *e, bool own)
     s->link->ops->send(s->link, e, own);
 }
 
+void im_session_tell(struct im_session *s, struct im_event *e, bool own)
+{
+    if (s->link->ops->tell == NULL) {
+        im_session_send(s, im_event_hold(e), own);
+        return;
+    }
+    if (im_session_closing(s))
+        return;
+    s->sent++;
+    s->link->ops->tell(s->link, e, own);
+}
+
 void im_session_err(struct im_core *core, struct im_session *s, enum im_op op, struct im_str id, enum im_reason reason,
                     const char *detail, uint64_t after_ms)
 {
@@ -98,16 +110,15 @@ static bool one_at_a_time(const struct im_session *s)
 }
 
 /* Backpressure: why reading should stop now. */
-static bool should_hold(const struct im_core *core, const struct im_session *s)
+static bool should_hold(const struct im_core *core, const struct im_session *s, size_t queued)
 {
     return s->ending || one_at_a_time(s) || s->state == IM_SESSION_LOGGING_IN || s->out_of_rate ||
-           s->inflight >= core->config->inflight || s->reads > 0 ||
-           s->link->ops->queued(s->link) > core->config->queue_soft_bytes;
+           s->inflight >= core->config->inflight || s->reads > 0 || queued > core->config->queue_soft_bytes;
 }
 
-static void review_hold(struct im_core *core, struct im_session *s)
+static void review_hold(struct im_core *core, struct im_session *s, size_t queued)
 {
-    bool hold = should_hold(core, s);
+    bool hold = should_hold(core, s, queued);
     if (hold == s->held)
         return;
     s->held = hold;
@@ -115,25 +126,24 @@ static void review_hold(struct im_core *core, struct im_session *s)
     s->link->ops->hold(s->link, hold);
 }
 
-static bool may_end(const struct im_session *s)
+static bool may_end(const struct im_session *s, size_t queued)
 {
-    return s->ending && s->inflight == 0 && !(s->end_when_live && s->state == IM_SESSION_BEHIND) &&
-           s->link->ops->queued(s->link) == 0;
+    return s->ending && s->inflight == 0 && !(s->end_when_live && s->state == IM_SESSION_BEHIND) && queued == 0;
 }
 
 void im_session_review(struct im_core *core, struct im_session *s)
 {
     if (im_session_closing(s))
         return;
-    if (s->user && s->cursor == &s->user->cursor && s->link->ops->queued(s->link) == 0)
+    size_t queued = s->link->ops->queued(s->link);
+    if (queued == 0 && s->user && s->cursor == &s->user->cursor)
         im_cursor_advance(core, s->cursor, s->sent_pos);
-    if (may_end(s)) {
+    if (may_end(s, queued)) {
         im_session_end(core, s, s->end_reason, false);
         return;
     }
-    review_hold(core, s);
-    if (s->state == IM_SESSION_BEHIND && !s->reading &&
-        s->link->ops->queued(s->link) <= core->config->queue_soft_bytes / 4)
+    review_hold(core, s, queued);
+    if (s->state == IM_SESSION_BEHIND && !s->reading && queued <= core->config->queue_soft_bytes / 4)
         im_read_on(core, s);
 }
 

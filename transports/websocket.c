@@ -144,7 +144,7 @@ static void send_shared(struct websocket *ws, struct im_event *event, bool own)
     im_bytes_drop(&bytes);
 }
 
-static void ws_send(struct im_link *link, struct im_event *event, bool own)
+static void ws_tell(struct im_link *link, struct im_event *event, bool own)
 {
     struct websocket *ws = OWNER(link, link);
     ws->dropped |= ws->closing;
@@ -152,6 +152,11 @@ static void ws_send(struct im_link *link, struct im_event *event, bool own)
         send_few(ws, event, own);
     else if (!ws->closing)
         send_shared(ws, event, own);
+}
+
+static void ws_send(struct im_link *link, struct im_event *event, bool own)
+{
+    ws_tell(link, event, own);
     im_event_drop(&event);
 }
 
@@ -178,6 +183,7 @@ static void ws_hold(struct im_link *link, bool on)
 
 static const struct im_link_ops link_ops = {
     .send = ws_send,
+    .tell = ws_tell,
     .queued = ws_queued,
     .hold = ws_hold,
     .close = ws_close,

@@ -59,7 +59,8 @@ static void wire_close(struct im_link *link, enum im_reason reason)
     w->closed = true;
 }
 
-static const struct im_link_ops wire_ops = {wire_send, wire_queued, wire_hold, wire_close};
+static const struct im_link_ops wire_ops = {
+    .send = wire_send, .queued = wire_queued, .hold = wire_hold, .close = wire_close};
 
 static inline void world_wake(void *arg)
 {
