@@ -7,8 +7,7 @@
 #include "stores/result.h"
 #include "stores/stores.h"
 
-/* The log in memory: for tests, and for those who want nothing kept. One thread; work is done inside drain(). It holds
- * the very events it was given. */
+/* The log in memory: for tests, and for those who want nothing kept. One thread; work is done inside drain(). */
 
 static enum im_reason do_stats(const struct im_memory *m, struct im_store_stats *op)
 {
@@ -126,7 +125,8 @@ static void memory_close(struct im_store **store)
     struct im_memory *m = (struct im_memory *)*store;
     *store = NULL;
     for (uint64_t pos = m->log_base + 1; pos <= im_mem_head(m); pos++)
-        im_event_drop(&im_mem_record(m, pos)->event);
+        im_mem_kept_drop(m, &im_mem_record(m, pos)->kept);
+    im_mem_kept_end(m);
     free(m->log.items);
     while (m->convs)
         im_mem_conv_free(m, m->convs);

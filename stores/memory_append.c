@@ -64,7 +64,7 @@ static void look_up_ref(struct append *a, struct im_rules_in *in)
     const struct im_mem_record *r = im_mem_record(a->m, a->ref->pos);
     struct im_msg now = im_mem_stand(a->m, view, a->ref);
     in->ref_exists = true;
-    in->ref_type = r->event->type;
+    in->ref_type = im_mem_type(a->m, a->ref->pos);
     in->ref_own = r->from == a->from;
     in->ref_deleted = now.deleted;
     in->ref_hidden = now.hidden;
@@ -149,14 +149,13 @@ static void need(struct append *a)
 }
 
 /* The event as the log keeps it: a group that it is about, but not in, could be gone when it is read. */
-static struct im_event *kept(const struct append *a)
+static struct im_mem_kept *keep(const struct append *a)
 {
-    const struct im_msg *msg = &a->event->msg;
-    if (msg->kind != IM_CONV_SELF || a->to || im_str_eq(msg->to, im_mem_group_name(a->conv)))
-        return im_event_hold(a->event);
-    struct im_msg named = *msg;
-    named.to = im_mem_group_name(a->conv);
-    return im_event_new(a->event->type, &named);
+    struct im_msg msg = a->event->msg;
+    bool named = msg.kind == IM_CONV_SELF && a->to == NULL;
+    if (named)
+        msg.to = im_mem_group_name(a->conv);
+    return im_mem_keep(a->m, a->event->type, &msg, named);
 }
 
 /* Puts the event at the end of the log and of its conversation. */
@@ -171,7 +170,7 @@ static void put(struct append *a, struct im_mem_conv *conv)
     slot->pos = msg->pos = conv->last_pos = im_mem_head(a->m);
     slot->messages = messages + (a->event->type == IM_EV_MSG && !msg->hidden);
     msg->seq = im_mem_last_seq(conv);
-    *record = (struct im_mem_record){kept(a), conv, a->from, a->to, a->user};
+    *record = (struct im_mem_record){keep(a), conv, a->from, a->to, a->user};
     a->m->events++;
     if (msg->cid.p && !a->sent_hashed) /* the sender was not there yet */
         im_mem_sent_find(a->m, a->from, msg->cid, &a->sent_hash);
@@ -182,7 +181,7 @@ static void put(struct append *a, struct im_mem_conv *conv)
 static void erase_message(struct append *a)
 {
     im_mem_erase_message(a->m, a->ref);
-    if (!im_mem_record(a->m, a->ref->pos)->event->msg.hidden)
+    if (!im_mem_hidden(a->m, a->ref->pos))
         im_mem_seqs_add(&a->conv->deleted, a->event->msg.ref);
 }
 

@@ -21,7 +21,7 @@ static size_t find(const struct im_memory *m, const struct im_mem_user *from, st
     size_t mask = m->sent_room - 1, at = hash & mask;
     for (; m->sent[at].pos > 0; at = (at + 1) & mask) {
         const struct im_mem_record *r = m->sent[at].hash == hash ? im_mem_record(m, m->sent[at].pos) : NULL;
-        if (r && r->from == from && im_str_eq(r->event->msg.cid, cid))
+        if (r && r->from == from && im_str_eq(im_mem_cid(m, m->sent[at].pos), cid))
             break;
     }
     return at;
