@@ -161,12 +161,12 @@ static void appended(struct im_store_op *op)
         committed(a, s, earlier ? earlier : event, earlier != NULL);
     im_event_drop(&a->op.earlier);
     im_event_drop(&a->op.event);
-    if (s)
+    if (s && s != core->running)
         im_session_review(core, s);
     append_free(a);
 }
 
-static struct im_policy policy(const struct im_config *config)
+struct im_policy im_policy_of(const struct im_config *config)
 {
     return (struct im_policy){
         .edit_ms = config->edit_ms,
@@ -218,7 +218,7 @@ enum im_reason im_append(struct im_core *core, struct im_session *s, const struc
     struct append *a = append_new(core, cmd->id.len);
     a->op.op = (struct im_store_op){.kind = IM_STORE_APPEND, .done = appended, .owner = a};
     a->op.event = im_event_new(type, msg);
-    a->op.policy = policy(core->config);
+    a->op.policy = core->policy;
     a->op.hint.valid = 0;
     a->op.earlier = NULL;
     a->core = core;
@@ -270,9 +270,8 @@ void im_core_append(struct im_core *core, struct im_event *event, void (*done)(v
     a->core = core;
     a->done = done;
     a->arg = arg;
-    a->op = (struct im_store_append){.op = {.kind = IM_STORE_APPEND, .done = own_appended, .owner = a},
-                                     .event = event,
-                                     .policy = policy(core->config)};
+    a->op = (struct im_store_append){
+        .op = {.kind = IM_STORE_APPEND, .done = own_appended, .owner = a}, .event = event, .policy = core->policy};
     a->op.policy.edit_ms = a->op.policy.delete_ms = 0; /* administration comes when it comes */
     core->pending_ops++;
     im_store_submit(core->store, &a->op.op);

@@ -51,6 +51,7 @@ void im_core_free(struct im_core **core)
 void im_core_configure(struct im_core *core, const struct im_config *config)
 {
     core->config = config;
+    core->policy = im_policy_of(config);
     core->env.config = config;
 }
 

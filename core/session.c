@@ -273,7 +273,9 @@ static void run(struct im_core *core, struct im_session *s, struct im_command *c
     if (!store->attended)
         return;
     store->attended = false;
+    core->running = s;
     store->ops->drain(store);
+    core->running = NULL;
 }
 
 void im_core_command(struct im_core *core, struct im_link *link, struct im_command *cmd)

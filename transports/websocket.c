@@ -278,7 +278,7 @@ static size_t on_bytes(void *ctx, const uint8_t *p, size_t n)
     struct websocket *ws = ctx;
     struct im_ws_limits limits = limits_of(ws);
     struct im_str in = {(const char *)p, n};
-    ws->heard_ms = im_loop_now_ms();
+    ws->heard_ms = im_loop_turn_ms(im_loop_of(ws->env));
     ws->pinged = false;
     while (in.len > 0 && !ws->held && !ws->done) {
         struct im_ws_event e;
