@@ -50,12 +50,31 @@ void im_out_str(struct im_out *out, const char *s)
     im_out_put(out, s, strlen(s));
 }
 
+/* 1233 / 4096 is nearly the logarithm of 2: so many digits that number of bits has, or one more. */
 static size_t digits_of(uint64_t n)
 {
-    size_t count = 1;
-    for (; n >= 10000; n /= 10000)
-        count += 4;
-    return count + (n >= 10) + (n >= 100) + (n >= 1000);
+    static const uint64_t powers[] = {0,
+                                      10u,
+                                      100u,
+                                      1000u,
+                                      10000u,
+                                      100000u,
+                                      1000000u,
+                                      10000000u,
+                                      100000000u,
+                                      1000000000u,
+                                      10000000000u,
+                                      100000000000u,
+                                      1000000000000u,
+                                      10000000000000u,
+                                      100000000000000u,
+                                      1000000000000000u,
+                                      10000000000000000u,
+                                      100000000000000000u,
+                                      1000000000000000000u,
+                                      10000000000000000000u};
+    size_t about = (size_t)(64 - __builtin_clzll(n | 1)) * 1233 / 4096;
+    return about + (n >= powers[about]);
 }
 
 /* In its place, two digits at a time: half the divisions. */
@@ -112,7 +131,7 @@ static size_t copy_plain(uint8_t *to, struct im_str s)
     size_t i = 0;
     for (; s.len - i >= WORD && im_json_special(im_str_eight(s.p + i)) == 0; i += WORD)
         memcpy(to + i, s.p + i, WORD);
-    if (i == s.len)
+    if (i == s.len) /* or nothing at all */
         return i;
     if (s.len >= WORD && s.len - i < WORD && im_json_special(im_str_eight(s.p + s.len - WORD)) == 0) {
         memcpy(to + s.len - WORD, s.p + s.len - WORD, WORD);
@@ -132,22 +151,35 @@ static size_t copy_plain(uint8_t *to, struct im_str s)
     return i;
 }
 
-void im_out_json(struct im_out *out, struct im_str s)
+static void escape_rest(struct im_out *out, struct im_str s)
 {
-    im_out_reserve(out, s.len + 2);
-    im_out_char(out, '"');
     while (s.len > 0) {
         char buffer[8];
+        im_out_str(out, json_escape((unsigned char)*s.p, buffer));
+        s = (struct im_str){s.p + 1, s.len - 1};
         im_out_reserve(out, s.len + 1);
         size_t plain = copy_plain(out->bytes->data + out->len, s);
         out->len += plain;
         s = (struct im_str){s.p + plain, s.len - plain};
-        if (s.len == 0)
-            break;
-        im_out_str(out, json_escape((unsigned char)*s.p, buffer));
-        s = (struct im_str){s.p + 1, s.len - 1};
     }
     im_out_char(out, '"');
+}
+
+void im_out_json(struct im_out *out, struct im_str s)
+{
+    if (out->len + s.len + 2 >= out->cap)
+        im_out_reserve(out, s.len + 2);
+    uint8_t *at = out->bytes->data + out->len;
+    *at++ = '"';
+    size_t plain = copy_plain(at, s);
+    out->len += 1 + plain;
+    if (plain < s.len) {
+        escape_rest(out, (struct im_str){s.p + plain, s.len - plain});
+        return;
+    }
+    at[plain] = '"';
+    at[plain + 1] = '\0';
+    out->len++;
 }
 
 /* Could this code point steer a terminal or reorder what stands around it? */

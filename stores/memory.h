@@ -282,8 +282,10 @@ uint32_t im_mem_emoji(const struct im_mem_state *, struct im_str emoji, bool *th
 enum im_reason im_mem_find(const struct im_memory *, struct im_store_find *);
 
 /* memory_sent.c */
-/* pos of what was sent under this cid, 0: nothing; the hash is for im_mem_sent_add(). */
-uint64_t im_mem_sent_find(const struct im_memory *, const struct im_mem_user *from, struct im_str cid, uint32_t *hash);
+/* What the others want; and the table's place for it begins to come from memory. */
+uint32_t im_mem_sent_hash(const struct im_memory *, const struct im_mem_user *from, struct im_str cid);
+/* pos of what was sent under this cid, 0: nothing. */
+uint64_t im_mem_sent_find(const struct im_memory *, const struct im_mem_user *from, struct im_str cid, uint32_t hash);
 void im_mem_sent_add(struct im_memory *, uint64_t pos, uint32_t hash);
 void im_mem_sent_drop(struct im_memory *, const struct im_mem_user *from, struct im_str cid); /* its event is there */
 

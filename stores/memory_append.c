@@ -173,7 +173,7 @@ static void put(struct append *a, struct im_mem_conv *conv)
     *record = (struct im_mem_record){keep(a), conv, a->from, a->to, a->user};
     a->m->events++;
     if (msg->cid.p && !a->sent_hashed) /* the sender was not there yet */
-        im_mem_sent_find(a->m, a->from, msg->cid, &a->sent_hash);
+        a->sent_hash = im_mem_sent_hash(a->m, a->from, msg->cid);
     if (msg->cid.p)
         im_mem_sent_add(a->m, msg->pos, a->sent_hash);
 }
@@ -243,12 +243,14 @@ enum im_reason im_mem_append(struct im_memory *m, struct im_store_append *op)
     if (!take_hint(&a, &op->hint))
         look_up(&a);
     a.sent_hashed = a.from && msg->cid.p;
-    uint64_t earlier = a.sent_hashed ? im_mem_sent_find(m, a.from, msg->cid, &a.sent_hash) : 0;
+    if (a.sent_hashed)
+        a.sent_hash = im_mem_sent_hash(m, a.from, msg->cid);
+    enum im_reason reason = judge(&a, &op->policy); /* meanwhile the place of the hash comes from memory */
+    uint64_t earlier = a.sent_hashed ? im_mem_sent_find(m, a.from, msg->cid, a.sent_hash) : 0;
     if (earlier) {
         op->earlier = im_mem_event(m, earlier);
         return IM_OK;
     }
-    enum im_reason reason = judge(&a, &op->policy);
     if (reason == IM_OK && !a.verdict.nothing) {
         commit(&a);
         give_hint(&a, &op->hint);

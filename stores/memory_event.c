@@ -171,8 +171,7 @@ void im_mem_react(struct im_mem_slot *slot, const struct im_mem_user *user, cons
 enum im_reason im_mem_find(const struct im_memory *m, struct im_store_find *op)
 {
     const struct im_mem_user *from = op->pos == 0 ? im_mem_user_find(m, op->from) : NULL;
-    uint32_t hash;
-    uint64_t pos = from ? im_mem_sent_find(m, from, op->cid, &hash) : op->pos;
+    uint64_t pos = from ? im_mem_sent_find(m, from, op->cid, im_mem_sent_hash(m, from, op->cid)) : op->pos;
     if (pos > m->log_base && pos <= im_mem_head(m) && im_mem_record(m, pos)->kept)
         op->event = im_mem_event(m, pos);
     return IM_OK;
