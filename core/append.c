@@ -15,21 +15,73 @@ static bool same_content(const struct im_event *again, const struct im_event *ea
            im_str_eq(x->user_key, y->user_key) && (x->change != IM_CHANGE_ROLE || x->role == y->role);
 }
 
-/* A client's append on its way; the request's id follows in the same block. */
+/* A client's append on its way. The request's id is in it, or, if it is long, follows in the same block. */
+enum {
+    ID_ROOM = 24,
+    SPARE_MAX = 64, /* wait for their next use */
+};
 struct append {
     struct im_store_append op;
     struct im_core *core;
-    uint64_t session;
+    struct im_session *session; /* there, while core->sessions_gone is as it was; else to be found by its id */
+    uint64_t session_id, sessions_gone;
+    struct im_user *to; /* as im_talk.peer, while core->users_change is as it was */
+    uint64_t users_change;
+    uint64_t talk; /* the number of the session's talk; 0: none */
     uint64_t weight;
     enum im_op asked;
     struct im_str id; /* absent: no answer is wanted */
+    char id_room[ID_ROOM];
 };
+
+static struct append *append_new(struct im_core *core, size_t id_len)
+{
+    struct append *a = core->appends;
+    if (id_len > ID_ROOM)
+        return im_alloc(sizeof *a + id_len);
+    if (a == NULL)
+        return im_alloc(sizeof *a);
+    core->appends = a->op.op.owner;
+    core->append_count--;
+    return a;
+}
+
+static void append_free(struct append *a)
+{
+    struct im_core *core = a->core;
+    if (a->id.len > ID_ROOM || core->append_count == SPARE_MAX) {
+        free(a);
+        return;
+    }
+    a->op.op.owner = core->appends;
+    core->appends = a;
+    core->append_count++;
+}
+
+void im_appends_clear(struct im_core *core)
+{
+    while (core->appends) {
+        struct append *a = core->appends;
+        core->appends = a->op.op.owner;
+        free(a);
+    }
+}
 
 static void answer(const struct append *a, struct im_session *s, struct im_event *msg, bool online, bool dup)
 {
     struct im_reply reply = {.op = a->asked, .id = a->id};
     if (s == NULL || a->id.p == NULL)
         return;
+    if (a->asked == IM_OP_SEND && s->link->ops->tell) {
+        struct im_event ok; /* only what an answer to send has is looked at */
+        ok.type = IM_EV_OK;
+        reply.send.msg = msg;
+        reply.send.online = online;
+        reply.send.dup = dup;
+        ok.reply = reply;
+        im_session_tell(s, &ok, false);
+        return;
+    }
     if (a->asked == IM_OP_GROUP) {
         reply.group.what = IM_GROUP_CHANGED;
         reply.group.msg = im_event_hold(msg);
@@ -72,7 +124,7 @@ static void committed(const struct append *a, struct im_session *s, struct im_ev
     if (group) {
         online = m->kind == IM_CONV_GROUP && reached(im_group_find(core, m->to_key), m);
     } else {
-        to = im_user_find(core, m->to_key);
+        to = a->talk > 0 && a->users_change == core->users_change ? a->to : im_user_find(core, m->to_key);
         online = !m->hidden && im_user_online(to);
     }
     online = online && event->type == IM_EV_MSG;
@@ -81,15 +133,24 @@ static void committed(const struct append *a, struct im_session *s, struct im_ev
     core->counters->n[IM_C_WAITING] += !dup && event->type == IM_EV_MSG && !online;
     answer(a, s, event, online, dup);
     if (!dup && m->pos > 0)
-        im_route(core, event, a->session, from, to);
+        im_route(core, event, a->session_id, from, to);
     im_event_forget_forms(event);
+}
+
+static struct im_session *sender(const struct append *a)
+{
+    if (a->sessions_gone == a->core->sessions_gone)
+        return a->session;
+    return im_session_find(a->core, a->session_id);
 }
 
 static void appended(struct im_store_op *op)
 {
     struct append *a = op->owner;
     struct im_core *core = a->core;
-    struct im_session *s = im_store_answered(core, a->session, op->kind);
+    struct im_session *s = im_store_answered(core, sender(a), op->kind);
+    if (s && a->talk > 0 && a->talk == s->talk->number)
+        s->talk->hint = a->op.hint;
     struct im_event *event = a->op.event, *earlier = a->op.earlier;
     core->pending_bytes -= a->weight;
     if (op->status != IM_OK)
@@ -100,12 +161,12 @@ static void appended(struct im_store_op *op)
         committed(a, s, earlier ? earlier : event, earlier != NULL);
     im_event_drop(&a->op.earlier);
     im_event_drop(&a->op.event);
-    if (s)
+    if (s && s != core->running)
         im_session_review(core, s);
-    free(a);
+    append_free(a);
 }
 
-static struct im_policy policy(const struct im_config *config)
+struct im_policy im_policy_of(const struct im_config *config)
 {
     return (struct im_policy){
         .edit_ms = config->edit_ms,
@@ -139,7 +200,7 @@ static bool says(enum im_event_type type, const struct im_msg *msg)
 }
 
 enum im_reason im_append(struct im_core *core, struct im_session *s, const struct im_command *cmd,
-                         enum im_event_type type, struct im_msg *msg, struct im_error *error)
+                         enum im_event_type type, struct im_msg *msg, struct im_talk *talk, struct im_error *error)
 {
     if (im_command_has(cmd, IM_F_cid) && (cmd->cid.len == 0 || im_str_control(cmd->cid)))
         return im_fail(error, IM_BAD_FIELD, "cid: must not be empty or have control characters");
@@ -154,17 +215,28 @@ enum im_reason im_append(struct im_core *core, struct im_session *s, const struc
     msg->bot = s->user->bot;
     if (im_command_has(cmd, IM_F_cid))
         msg->cid = cmd->cid;
-    struct append *a = im_alloc(sizeof *a + cmd->id.len);
-    struct im_event *event = im_event_new(type, msg);
-    *a = (struct append){.op = {.op = {.kind = IM_STORE_APPEND, .done = appended, .owner = a},
-                                .event = event,
-                                .policy = policy(core->config)},
-                         .core = core,
-                         .session = s->id,
-                         .weight = im_event_weight(event),
-                         .asked = cmd->op};
+    struct append *a = append_new(core, cmd->id.len);
+    a->op.op = (struct im_store_op){.kind = IM_STORE_APPEND, .done = appended, .owner = a};
+    a->op.event = im_event_new(type, msg);
+    a->op.policy = core->policy;
+    a->op.hint.valid = 0;
+    a->op.earlier = NULL;
+    a->core = core;
+    a->session = s;
+    a->session_id = s->id;
+    a->sessions_gone = core->sessions_gone;
+    a->talk = 0;
+    a->weight = im_event_weight(a->op.event);
+    a->asked = cmd->op;
+    a->id = cmd->id;
     if (cmd->id.p)
-        a->id = (struct im_str){memcpy(a + 1, cmd->id.p, cmd->id.len), cmd->id.len};
+        a->id.p = memcpy(cmd->id.len > ID_ROOM ? (char *)(a + 1) : a->id_room, cmd->id.p, cmd->id.len);
+    if (talk) {
+        a->op.hint = talk->hint;
+        a->talk = talk->number;
+        a->to = talk->peer;
+        a->users_change = talk->users_change;
+    }
     core->pending_bytes += a->weight;
     im_store_ask(core, s, &a->op.op);
     return IM_OK;
@@ -198,9 +270,8 @@ void im_core_append(struct im_core *core, struct im_event *event, void (*done)(v
     a->core = core;
     a->done = done;
     a->arg = arg;
-    a->op = (struct im_store_append){.op = {.kind = IM_STORE_APPEND, .done = own_appended, .owner = a},
-                                     .event = event,
-                                     .policy = policy(core->config)};
+    a->op = (struct im_store_append){
+        .op = {.kind = IM_STORE_APPEND, .done = own_appended, .owner = a}, .event = event, .policy = core->policy};
     a->op.policy.edit_ms = a->op.policy.delete_ms = 0; /* administration comes when it comes */
     core->pending_ops++;
     im_store_submit(core->store, &a->op.op);

@@ -24,9 +24,24 @@ struct im_out {
     size_t len, cap;
 };
 
-void im_out_put(struct im_out *out, const void *data, size_t len);
+void im_out_reserve(struct im_out *out, size_t more); /* room for so many bytes, and a NUL after them */
+static inline void im_out_put(struct im_out *out, const void *data, size_t len)
+{
+    if (len == 0)
+        return;
+    if (out->len + len >= out->cap)
+        im_out_reserve(out, len);
+    memcpy(out->bytes->data + out->len, data, len);
+    out->len += len;
+    out->bytes->data[out->len] = '\0';
+}
+/* What is known when it is compiled costs no call. */
+#define IM_OUT_LITERAL(out, literal) im_out_put(out, literal, sizeof(literal) - 1)
 void im_out_str(struct im_out *out, const char *s);
-void im_out_char(struct im_out *out, char c);
+static inline void im_out_char(struct im_out *out, char c)
+{
+    im_out_put(out, &c, 1);
+}
 void im_out_u64(struct im_out *out, uint64_t n);
 void im_out_i64(struct im_out *out, int64_t n);
 /* A JSON string with its quotes. s must be valid UTF-8. */

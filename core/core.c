@@ -44,12 +44,14 @@ void im_core_free(struct im_core **core)
     im_backoff_free(&old->backoff);
     im_rates_free(&old->hook_rates);
     im_bans_clear(&old->bans);
+    im_appends_clear(old);
     free(old);
 }
 
 void im_core_configure(struct im_core *core, const struct im_config *config)
 {
     core->config = config;
+    core->policy = im_policy_of(config);
     core->env.config = config;
 }
 

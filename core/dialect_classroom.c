@@ -54,27 +54,42 @@ static struct im_bytes *encode_msg(const struct im_link *link, struct im_event *
     return im_dialect_cached(link, e, IM_FORM_NAMED, own, make_named, NULL);
 }
 
-static struct im_bytes *plain(struct im_str text)
+/* What is no message; absent: the classroom chat has no words for it (edits, reactions, groups). */
+static struct im_str words_for(const struct im_event *e)
 {
-    return im_bytes_new(text.p, text.len);
+    switch (e->type) {
+    case IM_EV_OK:
+        if (e->reply.op == IM_OP_SEND && e->reply.send.msg->msg.kind == IM_CONV_DIRECT && !e->reply.send.online)
+            return IM_STR("对方不在线");
+        return (struct im_str){0};
+    case IM_EV_ERR:
+        return im_str(im_reason_info(e->reply.err.reason)->text[IM_ZH]);
+    case IM_EV_NOTICE:
+        return e->notice.text;
+    default:
+        return (struct im_str){0};
+    }
 }
 
 static struct im_bytes *encode(struct im_link *link, struct im_event *e, bool own)
 {
-    switch (e->type) {
-    case IM_EV_MSG:
+    if (e->type == IM_EV_MSG)
         return encode_msg(link, e, own);
-    case IM_EV_OK:
-        if (e->reply.op == IM_OP_SEND && e->reply.send.msg->msg.kind == IM_CONV_DIRECT && !e->reply.send.online)
-            return plain(IM_STR("对方不在线"));
-        return NULL;
-    case IM_EV_ERR:
-        return plain(im_str(im_reason_info(e->reply.err.reason)->text[IM_ZH]));
-    case IM_EV_NOTICE:
-        return plain(e->notice.text);
-    default: /* edits, reactions, groups: the classroom chat has no words for them */
-        return NULL;
+    struct im_str words = words_for(e);
+    return words.p ? im_bytes_new(words.p, words.len) : NULL;
+}
+
+static void write_one(const struct im_link *link, const struct im_event *e, bool own, struct im_out *out)
+{
+    if (e->type != IM_EV_MSG) {
+        struct im_str words = words_for(e);
+        im_out_put(out, words.p, words.len);
+    } else if (!own && !e->msg.deleted) {
+        if (im_str_eq(e->msg.from_key, im_name_key(link->target)))
+            make_bare(out, e, own, NULL);
+        else
+            make_named(out, e, own, NULL);
     }
 }
 
-const struct im_dialect im_dialect_classroom = {"classroom", decode, encode};
+const struct im_dialect im_dialect_classroom = {"classroom", decode, encode, write_one};

@@ -112,4 +112,4 @@ static enum im_reason decode(struct im_link *link, struct im_str line, struct im
     return IM_OK;
 }
 
-const struct im_dialect im_dialect_human = {"human", decode, im_human_encode};
+const struct im_dialect im_dialect_human = {"human", decode, im_human_encode, NULL};

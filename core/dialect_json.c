@@ -247,4 +247,4 @@ static enum im_reason decode(struct im_link *link, struct im_str message, struct
     return im_json_decode(message, cmd, error);
 }
 
-const struct im_dialect im_dialect_json = {"im.v1", decode, im_json_encode};
+const struct im_dialect im_dialect_json = {"im.v1", decode, im_json_encode, im_json_write};

@@ -13,6 +13,7 @@ struct im_user *im_user_find(struct im_core *core, struct im_str key)
 static void add(struct im_core *core, struct im_user *user)
 {
     struct im_str key = im_name_key(user->name);
+    core->users_change++;
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->users, key.p, (unsigned)key.len, im_hash(core->hash_key, key.p, key.len),
                                 user);
 }
@@ -45,6 +46,7 @@ void im_user_release(struct im_core *core, struct im_user *user)
     if (user->sessions || user->sender_count > 0 || user->watchers || user->leaves_ms > 0)
         return;
     im_cursor_flush(core, &user->cursor);
+    core->users_change++;
     HASH_DEL(core->users, user);
     free(user->name);
     free(user->status);
@@ -96,7 +98,7 @@ void im_user_tell(struct im_core *core, struct im_user *user, struct im_event *e
         if (s->link->ops->queued(s->link) > core->config->queue_soft_bytes)
             core->counters->n[IM_C_DROPPED]++;
         else
-            im_session_send(s, im_event_hold(e), false);
+            im_session_tell(s, e, false);
     }
 }
 

@@ -41,10 +41,14 @@ static size_t msg_bytes(const struct im_msg *m)
 
 struct im_event *im_event_new(enum im_event_type type, const struct im_msg *m)
 {
-    struct im_event *e = event_new(type, msg_bytes(m));
+    struct im_event *e = im_alloc(sizeof *e + msg_bytes(m));
     char *at = e->tail;
+    atomic_init(&e->refs, 1);
+    e->type = type;
     assert(im_event_durable(e));
     e->msg = *m;
+    memset(e->forms, 0, sizeof e->forms);
+    e->mentions = NULL;
 #define KEEP(field) e->msg.field = keep(&at, m->field);
     MSG_STRINGS(KEEP)
 #undef KEEP
@@ -53,7 +57,8 @@ struct im_event *im_event_new(enum im_event_type type, const struct im_msg *m)
 
 void im_event_mention(struct im_event *e, char *mentions)
 {
-    free(e->mentions);
+    if (e->mentions)
+        free(e->mentions);
     e->mentions = mentions;
     e->msg.mentions = im_str(mentions);
 }
@@ -233,8 +238,10 @@ static void release_reply(struct im_reply *r)
 void im_event_forget_forms(struct im_event *e)
 {
     for (unsigned form = 0; form < IM_FORM_COUNT; form++) {
-        im_bytes_drop(&e->forms[form][0]);
-        im_bytes_drop(&e->forms[form][1]);
+        if (e->forms[form][0])
+            im_bytes_drop(&e->forms[form][0]);
+        if (e->forms[form][1])
+            im_bytes_drop(&e->forms[form][1]);
     }
 }
 
@@ -247,7 +254,8 @@ void im_event_drop(struct im_event **e)
     if (old->type == IM_EV_OK)
         release_reply(&old->reply);
     im_event_forget_forms(old);
-    free(old->mentions);
+    if (old->mentions)
+        free(old->mentions);
     free(old);
 }
 

@@ -265,6 +265,14 @@ static inline bool im_event_durable(const struct im_event *e)
 {
     return e->type <= IM_EV_LAST_DURABLE;
 }
+/* Is it short, and for one user's sessions, or two users'? */
+static inline bool im_event_for_few(const struct im_event *e)
+{
+    enum { SHORT_BYTES = 4096 };
+    if (!im_event_durable(e))
+        return e->type == IM_EV_ERR || (e->type == IM_EV_OK && e->reply.op == IM_OP_SEND);
+    return e->type == IM_EV_MSG && e->msg.kind == IM_CONV_DIRECT && e->msg.body.len <= SHORT_BYTES;
+}
 /* The bytes a link's queue will grow by, roughly; for bounds before an encoding exists. */
 size_t im_event_weight(const struct im_event *e);
 /* Is there something to show in the conversation (a message, a membership change), or does it change what is there? */

@@ -18,8 +18,9 @@ struct member {
 
 struct scan {
     const char *p, *end;
+    size_t count, op_at;
+    bool escaped; /* one of the values at least */
     struct member members[MEMBERS_MAX];
-    size_t count;
 };
 
 static void skip_space(struct scan *s)
@@ -28,9 +29,10 @@ static void skip_space(struct scan *s)
         s->p++;
 }
 
-static bool take(struct scan *s, char c)
+static inline bool take(struct scan *s, char c)
 {
-    skip_space(s);
+    if (s->p == s->end || *s->p != c) /* programs write no space */
+        skip_space(s);
     if (s->p == s->end || *s->p != c)
         return false;
     s->p++;
@@ -45,21 +47,31 @@ static bool take_word(struct scan *s, const char *word, size_t len)
     return true;
 }
 
+/* The next byte that a string cannot have as it is, or the end. */
+static const char *plain_end(const char *p, const char *end)
+{
+    uint64_t found = 0;
+    while (end - p >= (ptrdiff_t)sizeof found && (found = im_json_special(im_str_eight(p))) == 0)
+        p += sizeof found;
+    return found ? p + __builtin_ctzll(found) / 8 : p + im_str_json_plain((struct im_str){p, (size_t)(end - p)});
+}
+
 /* From after the opening quote to after the closing one. */
 static bool take_string(struct scan *s, struct im_str *out, bool *escaped)
 {
-    const char *start = s->p;
+    const char *start = s->p, *p = start;
     *escaped = false;
     for (;;) {
-        s->p += im_str_json_plain((struct im_str){s->p, (size_t)(s->end - s->p)});
-        if (s->end - s->p < 2 || (*s->p != '"' && *s->p != '\\'))
+        p = plain_end(p, s->end);
+        if (s->end - p < 2 || (*p != '"' && *p != '\\'))
             return false; /* a string at the very end would be no object */
-        if (*s->p == '"')
+        if (*p == '"')
             break;
         *escaped = true;
-        s->p += 2;
+        p += 2;
     }
-    *out = (struct im_str){start, (size_t)(s->p++ - start)};
+    *out = (struct im_str){start, (size_t)(p - start)};
+    s->p = p + 1;
     return true;
 }
 
@@ -79,6 +91,7 @@ static bool take_value(struct scan *s, struct member *m)
         m->kind = STRING;
         return take_string(s, &m->value, &m->escaped);
     }
+    m->escaped = false;
     if (s->p < s->end && *s->p == 't') {
         m->kind = TRUE;
         return take_word(s, "true", 4);
@@ -98,11 +111,10 @@ static bool take_object(struct scan *s)
         return false;
     do {
         struct member *m = &s->members[s->count];
-        if (s->count++ == MEMBERS_MAX)
+        if (s->count++ == MEMBERS_MAX || !take(s, '"') || !take_string(s, &m->name, &escaped) || escaped ||
+            !take(s, ':') || !take_value(s, m))
             return false;
-        *m = (struct member){0};
-        if (!take(s, '"') || !take_string(s, &m->name, &escaped) || escaped || !take(s, ':') || !take_value(s, m))
-            return false;
+        s->escaped = s->escaped || m->escaped;
     } while (take(s, ','));
     if (!take(s, '}'))
         return false;
@@ -110,14 +122,21 @@ static bool take_object(struct scan *s)
     return s->p == s->end;
 }
 
-static bool find_op(const struct scan *s, enum im_op *op)
+/* Most names differ in length or in the first letter. */
+static bool is_name(struct im_str name, struct im_str known)
+{
+    return name.len == known.len && *name.p == *known.p && memcmp(name.p, known.p, name.len) == 0;
+}
+
+static bool find_op(struct scan *s, enum im_op *op)
 {
     for (size_t i = 0; i < s->count; i++) {
         const struct member *m = &s->members[i];
-        if (!im_str_eq(m->name, IM_STR("op")))
+        if (!is_name(m->name, IM_STR("op")))
             continue;
+        s->op_at = i;
         for (*op = IM_OP_NONE + 1; m->kind == STRING && *op < IM_OP_COUNT; ++*op)
-            if (im_str_eq(m->value, im_json_ops[*op].name))
+            if (is_name(m->value, im_json_ops[*op].name))
                 return true;
         return false;
     }
@@ -196,10 +215,11 @@ static bool set_field(struct member *m, const struct im_json_field *f, struct im
 static bool set_member(struct member *m, struct im_command *cmd, char **room)
 {
     uint64_t wanted = im_json_ops[cmd->op].required | im_json_ops[cmd->op].optional;
-    if (im_str_eq(m->name, IM_STR("id")))
+    if (is_name(m->name, IM_STR("id")))
         return set_id(m, cmd);
-    for (unsigned i = 0; wanted >> i; i++) {
-        if (!(wanted >> i & 1) || !im_str_eq(m->name, im_json_fields[i].name))
+    for (; wanted; wanted &= wanted - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(wanted);
+        if (!is_name(m->name, im_json_fields[i].name))
             continue;
         bool again = cmd->have >> i & 1;
         cmd->have |= (uint64_t)1 << i;
@@ -215,27 +235,25 @@ static void release(struct im_command *cmd)
 
 static bool set_members(struct scan *s, struct im_command *cmd)
 {
-    bool escaped = false, ok = true;
-    unsigned ops = 0;
-    for (size_t i = 0; i < s->count; i++)
-        escaped = escaped || s->members[i].escaped;
-    if (escaped) { /* what an escape stands for is never longer */
+    if (s->escaped) { /* what an escape stands for is never longer */
         cmd->memory = im_alloc((size_t)(s->end - s->members[0].name.p));
         cmd->release = release;
     }
     char *room = cmd->memory;
-    for (size_t i = 0; ok && i < s->count; i++) {
-        bool op = im_str_eq(s->members[i].name, IM_STR("op"));
-        ops += op;
-        ok = op || set_member(&s->members[i], cmd, &room);
-    }
-    return ok && ops == 1 && (cmd->have & im_json_ops[cmd->op].required) == im_json_ops[cmd->op].required;
+    for (size_t i = 0; i < s->count; i++)
+        if (i != s->op_at && !set_member(&s->members[i], cmd, &room)) /* nor does another `op` pass */
+            return false;
+    return (cmd->have & im_json_ops[cmd->op].required) == im_json_ops[cmd->op].required;
 }
 
 bool im_json_scan(struct im_str message, struct im_command *cmd)
 {
-    struct scan s = {.p = message.p, .end = message.p + message.len};
+    struct scan s; /* its members are as they come, and not looked at before */
     enum im_op op;
+    s.p = message.p;
+    s.end = message.p + message.len;
+    s.count = 0;
+    s.escaped = false;
     if (message.len == 0 || !take_object(&s) || !find_op(&s, &op) || !im_str_utf8(message))
         return false;
     cmd->op = op;

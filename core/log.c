@@ -45,8 +45,8 @@ static void deliver_read(struct im_core *core, struct im_session *s, struct im_s
             continue;
         bool own = im_str_eq(op->events[i]->msg.from_key, im_name_key(s->user->name));
         if (s->seat == IM_SEAT_CHAT)
-            im_receipt_fresh(core, s->user, op->events[i]);
-        im_session_send(s, im_event_hold(op->events[i]), own);
+            im_receipt_fresh(s->user, op->events[i]);
+        im_session_tell(s, op->events[i], own);
     }
     core->counters->n[IM_C_DELIVERED] += op->count;
     core->counters->n[IM_C_REPLAYED] += op->count;
@@ -135,7 +135,7 @@ static void deliver_live(struct im_core *core, struct im_session *s, struct im_e
             core->counters->n[IM_C_FELL_BEHIND]++;
             return;
         }
-        im_session_send(s, im_event_hold(e), own);
+        im_session_tell(s, e, own);
         core->counters->n[IM_C_DELIVERED]++;
     }
     s->sent_pos = e->msg.pos;
@@ -148,7 +148,7 @@ static void route_to(struct im_core *core, struct im_user *user, struct im_event
     if (user->head_pos < e->msg.pos)
         user->head_pos = e->msg.pos;
     if (user->chat_count > 0 && !own)
-        im_receipt_fresh(core, user, e);
+        im_receipt_fresh(user, e);
     struct im_session *s;
     DL_FOREACH2(user->sessions, s, user_next)
     {

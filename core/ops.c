@@ -18,8 +18,9 @@ static const struct {
 
 void im_op_run(struct im_core *core, struct im_session *s, struct im_command *cmd)
 {
-    struct im_error error = {0};
+    struct im_error error;
     enum im_reason reason;
+    error.detail[0] = '\0';
     assert((cmd->have & ops[cmd->op].required) == ops[cmd->op].required);
     if (ops[cmd->op].who == IM_WHO_USER && s->user == NULL)
         reason = IM_LOGIN_FIRST;

@@ -62,7 +62,7 @@ static enum im_reason change(struct im_core *core, struct im_session *s, const s
     }
     if (reason == IM_OK && change == IM_CHANGE_CREATE && !core->config->groups_create)
         reason = im_fail(error, IM_FORBIDDEN, "groups are made by the operator here");
-    return reason == IM_OK ? im_append(core, s, cmd, IM_EV_MEMBER, &msg, error) : reason;
+    return reason == IM_OK ? im_append(core, s, cmd, IM_EV_MEMBER, &msg, NULL, error) : reason;
 }
 
 static void groups_done(struct im_store_op *op)

@@ -49,63 +49,83 @@ static enum im_reason name_mentions(const struct im_command *cmd, struct im_out 
     return IM_OK;
 }
 
+static void talk_to(struct im_core *core, struct im_session *s, const struct im_name *name)
+{
+    size_t size = offsetof(struct im_talk, name.bytes) + name->text_len + name->key_len + 2;
+    free(s->talk);
+    s->talk = im_alloc(size);
+    memset(s->talk, 0, offsetof(struct im_talk, name));
+    s->talk->number = ++s->talks;
+    s->talk->users_change = core->users_change - 1; /* the peer is to be looked up */
+    im_name_copy(&s->talk->name, name);
+}
+
 /* Who writes once, writes again: what has been parsed is kept, in the form it has when it comes next. */
-static enum im_reason parse_target(struct im_session *s, struct im_str text, const struct im_name **to,
+static enum im_reason parse_target(struct im_core *core, struct im_session *s, struct im_str text,
                                    struct im_error *error)
 {
     struct im_name name;
-    if (s->last_to == NULL || !im_str_eq(text, im_name_text(s->last_to))) {
-        enum im_reason reason = im_conv_parse(text, &name, error);
-        if (reason != IM_OK)
-            return reason;
-        free(s->last_to);
-        s->last_to = im_name_dup(&name);
-    }
-    *to = s->last_to;
-    return IM_OK;
+    if (s->talk && im_str_eq(text, im_name_text(&s->talk->name)))
+        return IM_OK;
+    enum im_reason reason = im_conv_parse(text, &name, error);
+    if (reason == IM_OK)
+        talk_to(core, s, &name);
+    return reason;
 }
 
-/* Whom to: as the client says, or as the token of an incoming webhook does, which may not be contradicted. */
-static enum im_reason find_target(struct im_session *s, const struct im_command *cmd, const struct im_name **to,
+/* Whom to, in s->talk: as the client says, or as the token of an incoming webhook does, which may not be contradicted.
+ */
+static enum im_reason find_target(struct im_core *core, struct im_session *s, const struct im_command *cmd,
                                   struct im_error *error)
 {
     enum im_reason reason = IM_OK;
-    if (cmd->to_name)
-        *to = cmd->to_name;
-    else if (im_command_has(cmd, IM_F_to))
-        reason = parse_target(s, cmd->to, to, error);
-    else if (s->hook_to)
-        *to = s->hook_to;
-    else
+    const struct im_name *name = cmd->to_name ? cmd->to_name : im_command_has(cmd, IM_F_to) ? NULL : s->hook_to;
+    if (im_command_has(cmd, IM_F_to) && !name)
+        reason = parse_target(core, s, cmd->to, error);
+    else if (!name)
         reason = im_fail(error, IM_BAD_FIELD, "to: is missing");
-    if (reason == IM_OK && s->hook_to && !im_str_eq(im_name_key(*to), im_name_key(s->hook_to)))
+    else if (!s->talk || !im_str_eq(im_name_text(name), im_name_text(&s->talk->name)))
+        talk_to(core, s, name);
+    if (reason == IM_OK && s->hook_to && !im_str_eq(im_name_key(&s->talk->name), im_name_key(s->hook_to)))
         return im_fail(error, IM_FORBIDDEN, "to: this webhook sends to one conversation only");
     return reason;
+}
+
+/* The text of the name as its owner writes it, if that is known here. */
+static struct im_str talk_text(struct im_core *core, struct im_talk *talk)
+{
+    struct im_str key = im_name_key(&talk->name);
+    if (im_conv_is_group(key))
+        return im_conv_text(core, &talk->name);
+    if (talk->users_change != core->users_change) {
+        talk->peer = im_user_find(core, key);
+        talk->users_change = core->users_change;
+    }
+    return im_name_text(talk->peer ? talk->peer->name : &talk->name);
 }
 
 enum im_reason im_op_send(struct im_core *core, struct im_session *s, const struct im_command *cmd,
                           struct im_error *error)
 {
-    const struct im_name *to = NULL;
     struct im_str body;
     struct im_out mentions = {0};
-    enum im_reason reason = find_target(s, cmd, &to, error);
+    enum im_reason reason = find_target(core, s, cmd, error);
     if (reason == IM_OK)
         reason = check_body(core, cmd, &body, error);
     if (reason == IM_OK)
         reason = name_mentions(cmd, &mentions, error);
     if (reason == IM_OK) {
         struct im_msg msg = {
-            .kind = im_conv_kind(to),
-            .to = im_conv_text(core, to),
-            .to_key = im_name_key(to),
+            .kind = im_conv_kind(&s->talk->name),
+            .to = talk_text(core, s->talk),
+            .to_key = im_name_key(&s->talk->name),
             .body = body,
             .ref = im_command_has(cmd, IM_F_reply) ? cmd->reply : 0,
             .mentions = im_out_view(&mentions),
         };
         if (im_command_has(cmd, IM_F_mime))
             msg.mime = cmd->mime;
-        reason = im_append(core, s, cmd, IM_EV_MSG, &msg, error);
+        reason = im_append(core, s, cmd, IM_EV_MSG, &msg, s->talk, error);
     }
     im_out_clear(&mentions);
     return reason;
@@ -136,7 +156,7 @@ enum im_reason im_op_edit(struct im_core *core, struct im_session *s, const stru
     if (reason != IM_OK)
         return reason;
     msg.body = cmd->text;
-    return im_append(core, s, cmd, IM_EV_EDIT, &msg, error);
+    return im_append(core, s, cmd, IM_EV_EDIT, &msg, NULL, error);
 }
 
 enum im_reason im_op_delete(struct im_core *core, struct im_session *s, const struct im_command *cmd,
@@ -153,7 +173,7 @@ enum im_reason im_op_delete(struct im_core *core, struct im_session *s, const st
         else if (!im_str_eq(cmd->scope, IM_STR("all")))
             return im_fail(error, IM_BAD_FIELD, "for: must be \"all\" or \"me\"");
     }
-    return im_append(core, s, cmd, IM_EV_DELETE, &msg, error);
+    return im_append(core, s, cmd, IM_EV_DELETE, &msg, NULL, error);
 }
 
 /* One symbol, as people see it: a letter is none, and what does not show is none. */
@@ -197,7 +217,7 @@ enum im_reason im_op_react(struct im_core *core, struct im_session *s, const str
         return reason;
     msg.body = cmd->emoji;
     msg.on = !im_command_has(cmd, IM_F_on) || cmd->on;
-    return im_append(core, s, cmd, IM_EV_REACT, &msg, error);
+    return im_append(core, s, cmd, IM_EV_REACT, &msg, NULL, error);
 }
 
 enum im_reason im_op_ack(struct im_core *core, struct im_session *s, const struct im_command *cmd,

@@ -54,6 +54,15 @@ struct im_watch {
     struct im_watch *session_prev, *session_next; /* among the session's watches */
 };
 
+/* Whom a session wrote to last, and what was found out about them: who writes once, writes again. */
+struct im_talk {
+    struct im_user *peer;  /* NULL: not here, or a group */
+    uint64_t users_change; /* peer is right while core->users_change is this */
+    uint64_t number;       /* among the session's */
+    struct im_store_hint hint;
+    struct im_name name; /* as much of it as is used */
+};
+
 #define IM_OWN_SENDS_MAX 64
 
 /* A state the session came into. */
@@ -62,48 +71,51 @@ struct im_step {
     uint8_t state;     /* enum im_session_state */
 };
 
+/* What every message touches comes first: with many sessions, each further cache line is one more wait for memory. */
 struct im_session {
-    uint64_t id; /* never used again: the handle that outlives a turn */
     struct im_link *link;
     enum im_session_state state;
     enum im_seat_kind seat;
     struct im_user *user;     /* BEHIND and LIVE only */
     struct im_cursor *cursor; /* with user: the user's default, or &own_cursor; NULL for a SENDER */
-    struct im_name *hook_to;  /* SENDER: the one conversation it may write to; malloc'd */
-    struct im_name *last_to;  /* whom it wrote to last; malloc'd or NULL */
-    char *token_key;          /* record of the token it logged in with; malloc'd or NULL */
+    uint64_t id;              /* never used again: the handle that outlives a turn */
+    struct im_talk *talk;     /* malloc'd or NULL */
+    uint64_t active_ms;       /* monotonic */
+    uint64_t sent_pos;        /* everything up to here was given to the link */
+    uint64_t sent, commands;  /* for administration: events and answers given to the link; requests */
+    unsigned inflight;        /* requests the store has yet to answer */
+    unsigned reads;           /* of these, reads: one at a time, so that nobody's questions crowd out the others' */
+    bool held;                /* link reading is held */
+    bool out_of_rate;         /* held until the bucket refills; in core->throttled */
+    bool ending;              /* take no more requests; close with end_reason once all is answered and has left */
+    bool end_when_live;       /* … and the log has been read */
+    bool reading;             /* a since() is under way */
     bool by_password;         /* it rests on the user's password, by itself or through a token got for it */
     bool has_uid;             /* a Unix socket: whose process it is */
+    bool tls;
+    struct im_bucket bucket;
+    struct im_session *user_prev, *user_next; /* among the user's sessions */
+    struct im_name *hook_to;                  /* SENDER: the one conversation it may write to; malloc'd */
+
+    uint64_t talks;  /* how many it has had */
+    char *token_key; /* record of the token it logged in with; malloc'd or NULL */
     uint32_t uid;
+    enum im_reason end_reason;
     uint64_t typing_ms; /* when it was typing last */
     struct im_cursor own_cursor;
     char *device, *agent; /* malloc'd or NULL */
     char *address;
     const char *transport;
-    bool tls;
     const char *tls_version, *tls_cipher; /* static, or NULL */
-    bool held;                            /* link reading is held */
-    bool out_of_rate;                     /* held until the bucket refills; in core->throttled */
-    bool ending;        /* take no more requests; close with end_reason once all is answered and has left */
-    bool end_when_live; /* … and the log has been read */
-    bool reading;       /* a since() is under way */
-    enum im_reason end_reason;
-    unsigned inflight;       /* requests the store has yet to answer */
-    unsigned reads;          /* of these, reads: one at a time, so that nobody's questions crowd out the others' */
-    uint64_t sent_pos;       /* everything up to here was given to the link */
-    uint64_t sent, commands; /* for administration: events and answers given to the link; requests. Here: what each
-                                message touches anyway */
-    uint64_t goal_pos;       /* the log's end at login: LIVE not before this was reached */
-    uint64_t opened_ms, active_ms; /* monotonic */
-    uint64_t flood_ms;             /* since when the bucket has not been full again; 0: it has */
-    struct im_bucket bucket;
+    uint64_t goal_pos;                    /* the log's end at login: LIVE not before this was reached */
+    uint64_t opened_ms;                   /* monotonic */
+    uint64_t flood_ms;                    /* since when the bucket has not been full again; 0: it has */
     uint64_t *own_sends;   /* committed while BEHIND: already answered, so the log read leaves them out */
     size_t own_send_count; /* at most IM_OWN_SENDS_MAX; one more comes again, which does no harm */
     struct im_watch *watches;
     size_t watch_count;
     struct im_step steps[IM_STEPS_MAX];         /* the newest ones, by number modulo IM_STEPS_MAX */
     unsigned step_count;                        /* ever */
-    struct im_session *user_prev, *user_next;   /* among the user's sessions */
     struct im_session *login_prev, *login_next; /* in core->logins until logged in */
     struct im_session *rate_prev, *rate_next;   /* in core->throttled while out_of_rate */
     UT_hash_handle hh;                          /* by id */
@@ -130,28 +142,35 @@ struct im_group {
 
 #define IM_FRESH_MAX 64
 
-/* A user somebody is logged in as, or watches, or who was here a moment ago. Others exist in the store only. */
+/* Direct messages that a user got: this one, and earlier ones of the same sender that it speaks for. */
+struct im_fresh {
+    uint64_t pos, seq;
+    struct im_event *one; /* of the sender's messages: says who that is */
+};
+
+/* A user somebody is logged in as, or watches, or who was here a moment ago. Others exist in the store only. What every
+ * message touches comes first. */
 struct im_user {
-    struct im_name *name;    /* malloc'd */
-    uint64_t head_pos;       /* newest event known to concern this user */
-    struct im_cursor cursor; /* the default device's */
+    struct im_name *name; /* malloc'd */
+    uint64_t head_pos;    /* newest event known to concern this user */
     struct im_session *sessions;
-    size_t session_count; /* of seat CHAT and QUIET */
-    size_t chat_count;    /* of seat CHAT: by these the user is online */
-    size_t sender_count;  /* of seat SENDER, which are not among the sessions */
+    size_t chat_count;      /* of the sessions, those of seat CHAT: by these the user is online */
+    uint64_t received_pos;  /* the furthest cursor of any device: others may know that it was received */
+    struct im_fresh *fresh; /* direct messages of others after that; at most IM_FRESH_MAX, then the oldest go */
+    size_t fresh_count;
+    uint64_t fresh_pos;      /* of the newest one there has been */
+    struct im_cursor cursor; /* the default device's */
+    bool receipts_due;       /* in core->receivers */
     bool bot;
+    size_t session_count;   /* of seat CHAT and QUIET */
+    size_t sender_count;    /* of seat SENDER, which are not among the sessions */
     struct im_seat *seats;  /* while there are sessions */
     struct im_str *blocked; /* keys of whom the user does not want to hear from; one block; while there are sessions */
     size_t blocked_count;
-    uint64_t received_pos;   /* the furthest cursor of any device: others may know that it was received */
-    struct im_event **fresh; /* direct messages of others after that; at most IM_FRESH_MAX, then the oldest go */
-    size_t fresh_count;
-    uint64_t fresh_pos;     /* of the newest one there has been */
     enum im_presence state; /* as chosen, while online */
     char *status;           /* malloc'd or NULL */
     struct im_mark *marks;  /* to be written; core->marks has them all */
     struct im_watch *watchers;
-    bool receipts_due;  /* in core->receivers */
     uint64_t leaves_ms; /* in core->leaving: when others are told that the user is away; 0: not */
     int64_t left_ms;    /* when it was, by the clock */
     struct im_user *receipt_prev, *receipt_next; /* in core->receivers */
@@ -170,9 +189,11 @@ struct im_mark {
 
 struct im_core {
     const struct im_config *config;
+    struct im_policy policy; /* out of it */
     struct im_store *store;
     struct im_counters *counters;
     struct im_log *log;
+    struct im_session *running; /* whose command runs now, and is reviewed after it; NULL: nobody's */
     uint8_t hash_key[IM_HASH_KEY_BYTES];
     struct im_dialect_env env;
     int64_t wall_ms;
@@ -182,10 +203,14 @@ struct im_core {
     uint64_t drain_spread_ms;
     uint64_t drain_rate, drain_mono_ms, drained; /* slowly: per second, since when, and how many were told so far */
     struct im_bans bans;
+    void *appends; /* append.c: blocks that wait for their next use */
+    unsigned append_count;
     size_t pending_ops;
     uint64_t pending_bytes;
     struct im_session *sessions;  /* all, by id */
     struct im_user *users;        /* by key */
+    uint64_t users_change;        /* how often one came into that table or left it */
+    uint64_t sessions_gone;       /* how often a session was freed */
     struct im_group *groups;      /* by key */
     struct im_session *logins;    /* not logged in, oldest first */
     struct im_session *throttled; /* out of rate */
@@ -251,8 +276,7 @@ void im_group_before(struct im_core *, const struct im_msg *);
 void im_group_after(struct im_core *, const struct im_msg *);
 
 /* receipts.c */
-void im_receipt_fresh(struct im_core *, struct im_user *,
-                      struct im_event *);                                  /* was given to one of the user's sessions */
+void im_receipt_fresh(struct im_user *, struct im_event *);                /* was given to one of the user's sessions */
 void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a device has all up to pos */
 void im_receipts_flush(struct im_core *);
 void im_receipts_forget(struct im_core *, struct im_user *);
@@ -265,6 +289,10 @@ void im_cursor_stored(struct im_core *, struct im_cursor *, uint64_t pos); /* th
 void im_cursor_flush(struct im_core *, struct im_cursor *);                /* write it now if it has moved */
 void im_cursors_flush(struct im_core *);                                   /* all that have moved */
 
+/* append.c */
+void im_appends_clear(struct im_core *);
+struct im_policy im_policy_of(const struct im_config *);
+
 /* core.c */
 void im_drain_tick(struct im_core *); /* tells those whose turn it is to go */
 
@@ -275,6 +303,7 @@ void im_sweep_tick(struct im_core *); /* a step of clearing up, when it is due *
 struct im_session *im_session_find(struct im_core *, uint64_t id); /* NULL: gone */
 bool im_session_closing(const struct im_session *);
 void im_session_send(struct im_session *, struct im_event *, bool own); /* takes over one reference */
+void im_session_tell(struct im_session *, struct im_event *, bool own); /* the reference stays */
 void im_session_err(struct im_core *, struct im_session *, enum im_op, struct im_str id, enum im_reason,
                     const char *detail, uint64_t after_ms);
 /* The session is its user's from now on: events after `from` will come. Takes over seats and blocked of the login. */

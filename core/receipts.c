@@ -11,7 +11,7 @@ static void drop_oldest(struct im_user *user, size_t n)
     if (user->fresh == NULL)
         return;
     for (size_t i = 0; i < n; i++)
-        im_event_drop(&user->fresh[i]);
+        im_event_drop(&user->fresh[i].one);
     user->fresh_count -= n;
     memmove(user->fresh, user->fresh + n, user->fresh_count * sizeof *user->fresh);
     if (user->fresh_count > 0)
@@ -20,21 +20,52 @@ static void drop_oldest(struct im_user *user, size_t n)
     user->fresh = NULL;
 }
 
-void im_receipt_fresh(struct im_core *core, struct im_user *user, struct im_event *e)
+static bool same_sender(const struct im_fresh *f, const struct im_msg *m)
+{
+    return im_str_eq(f->one->msg.from_key, m->from_key);
+}
+
+/* Of those that were received already, the last of a row of one sender's speaks for the row. */
+static void merge_received(struct im_user *user)
+{
+    size_t kept = 0;
+    for (size_t i = 1; i < user->fresh_count; i++) {
+        struct im_fresh *before = &user->fresh[kept], *f = &user->fresh[i];
+        if (before->pos <= f->pos && f->pos <= user->received_pos && same_sender(before, &f->one->msg)) {
+            im_event_drop(&f->one);
+            before->pos = f->pos;
+            before->seq = f->seq;
+        } else {
+            user->fresh[++kept] = *f;
+        }
+    }
+    user->fresh_count = kept + 1;
+}
+
+static void add_fresh(struct im_user *user, struct im_event *e)
+{
+    struct im_fresh *last = user->fresh_count > 0 ? &user->fresh[user->fresh_count - 1] : NULL;
+    if (user->fresh == NULL)
+        user->fresh = im_alloc(IM_FRESH_MAX * sizeof *user->fresh);
+    struct im_event *one = last && same_sender(last, &e->msg) ? last->one : e;
+    user->fresh[user->fresh_count++] =
+        (struct im_fresh){.pos = e->msg.pos, .seq = e->msg.seq, .one = im_event_hold(one)};
+}
+
+void im_receipt_fresh(struct im_user *user, struct im_event *e)
 {
     const struct im_msg *m = &e->msg;
-    (void)core;
     if (e->type != IM_EV_MSG || m->kind != IM_CONV_DIRECT || m->pos <= user->received_pos ||
         im_str_eq(m->from_key, im_name_key(user->name)))
         return;
     for (size_t i = m->pos > user->fresh_pos ? 0 : user->fresh_count; i > 0; i--)
-        if (user->fresh[i - 1]->msg.pos == m->pos)
+        if (user->fresh[i - 1].pos == m->pos)
             return;
+    if (user->fresh_count > 1 && user->fresh[user->fresh_count - 1].pos <= user->received_pos)
+        merge_received(user);
     if (user->fresh_count == IM_FRESH_MAX)
         drop_oldest(user, 1);
-    if (user->fresh == NULL)
-        user->fresh = im_alloc(IM_FRESH_MAX * sizeof *user->fresh);
-    user->fresh[user->fresh_count++] = im_event_hold(e);
+    add_fresh(user, e);
     if (user->fresh_pos < m->pos)
         user->fresh_pos = m->pos;
 }
@@ -65,8 +96,8 @@ static void tell(struct im_core *core, struct im_user *to, const struct im_user 
 static bool is_last_of_sender(const struct im_user *user, size_t i)
 {
     for (size_t k = i + 1; k < user->fresh_count; k++) {
-        const struct im_msg *later = &user->fresh[k]->msg;
-        if (later->pos <= user->received_pos && im_str_eq(later->from_key, user->fresh[i]->msg.from_key))
+        const struct im_fresh *later = &user->fresh[k];
+        if (later->pos <= user->received_pos && same_sender(later, &user->fresh[i].one->msg))
             return false;
     }
     return true;
@@ -77,15 +108,15 @@ static void flush_user(struct im_core *core, struct im_user *user)
 {
     size_t kept = 0;
     for (size_t i = 0; i < user->fresh_count; i++) {
-        const struct im_msg *m = &user->fresh[i]->msg;
-        if (m->pos <= user->received_pos && is_last_of_sender(user, i))
-            tell(core, im_user_find(core, m->from_key), user, m->seq, 0);
+        const struct im_fresh *f = &user->fresh[i];
+        if (f->pos <= user->received_pos && is_last_of_sender(user, i))
+            tell(core, im_user_find(core, f->one->msg.from_key), user, f->seq, 0);
     }
     for (size_t i = 0; i < user->fresh_count; i++) {
-        if (user->fresh[i]->msg.pos > user->received_pos)
+        if (user->fresh[i].pos > user->received_pos)
             user->fresh[kept++] = user->fresh[i];
         else
-            im_event_drop(&user->fresh[i]);
+            im_event_drop(&user->fresh[i].one);
     }
     user->fresh_count = kept;
     drop_oldest(user, 0);

@@ -10,9 +10,8 @@ void im_store_ask(struct im_core *core, struct im_session *s, struct im_store_op
     im_store_submit(core->store, op);
 }
 
-struct im_session *im_store_answered(struct im_core *core, uint64_t session, enum im_store_op_kind kind)
+struct im_session *im_store_answered(struct im_core *core, struct im_session *s, enum im_store_op_kind kind)
 {
-    struct im_session *s = im_session_find(core, session);
     core->pending_ops--;
     if (s) {
         s->inflight--;
@@ -42,7 +41,7 @@ void im_request_submit(struct im_request *r, struct im_session *s)
 
 struct im_session *im_request_answered(struct im_request *r)
 {
-    return im_store_answered(r->core, r->session, r->store.head.kind);
+    return im_store_answered(r->core, im_session_find(r->core, r->session), r->store.head.kind);
 }
 
 void im_request_finish(struct im_request *r, struct im_session *s)

@@ -49,9 +49,9 @@ struct im_request {
     void *more;    /* the handler's; freed with free() */
 };
 
-/* Submits what the session asks of the store; in its done(), the session if it is still there to be answered. */
+/* Submits what the session asks of the store; in its done(), the session (NULL: gone) if it is still to be answered. */
 void im_store_ask(struct im_core *, struct im_session *, struct im_store_op *);
-struct im_session *im_store_answered(struct im_core *, uint64_t session, enum im_store_op_kind);
+struct im_session *im_store_answered(struct im_core *, struct im_session *, enum im_store_op_kind);
 
 struct im_request *im_request_new(struct im_core *, struct im_session *, const struct im_command *,
                                   enum im_store_op_kind, void (*done)(struct im_store_op *));
@@ -79,9 +79,10 @@ static inline enum im_conv_kind im_conv_kind(const struct im_name *conv)
 }
 
 /* Appends the event that msg says, from the session's user, and answers when it is committed. msg's kind, to, to_key
- * and what is special to the type are set. IM_BUSY when too much waits for the store. */
+ * and what is special to the type are set. IM_BUSY when too much waits for the store. The talk is whom it goes to, with
+ * what the session remembers of them; NULL: nothing. */
 enum im_reason im_append(struct im_core *, struct im_session *, const struct im_command *, enum im_event_type,
-                         struct im_msg *msg, struct im_error *);
+                         struct im_msg *msg, struct im_talk *, struct im_error *);
 /* The conversation's name as it is known here, or as it was given. */
 struct im_str im_conv_text(struct im_core *, const struct im_name *conv);
 

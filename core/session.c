@@ -50,6 +50,18 @@ void im_session_send(struct im_session *s, struct im_event *e, bool own)
     s->link->ops->send(s->link, e, own);
 }
 
+void im_session_tell(struct im_session *s, struct im_event *e, bool own)
+{
+    if (s->link->ops->tell == NULL) {
+        im_session_send(s, im_event_hold(e), own);
+        return;
+    }
+    if (im_session_closing(s))
+        return;
+    s->sent++;
+    s->link->ops->tell(s->link, e, own);
+}
+
 void im_session_err(struct im_core *core, struct im_session *s, enum im_op op, struct im_str id, enum im_reason reason,
                     const char *detail, uint64_t after_ms)
 {
@@ -98,16 +110,15 @@ static bool one_at_a_time(const struct im_session *s)
 }
 
 /* Backpressure: why reading should stop now. */
-static bool should_hold(const struct im_core *core, const struct im_session *s)
+static bool should_hold(const struct im_core *core, const struct im_session *s, size_t queued)
 {
     return s->ending || one_at_a_time(s) || s->state == IM_SESSION_LOGGING_IN || s->out_of_rate ||
-           s->inflight >= core->config->inflight || s->reads > 0 ||
-           s->link->ops->queued(s->link) > core->config->queue_soft_bytes;
+           s->inflight >= core->config->inflight || s->reads > 0 || queued > core->config->queue_soft_bytes;
 }
 
-static void review_hold(struct im_core *core, struct im_session *s)
+static void review_hold(struct im_core *core, struct im_session *s, size_t queued)
 {
-    bool hold = should_hold(core, s);
+    bool hold = should_hold(core, s, queued);
     if (hold == s->held)
         return;
     s->held = hold;
@@ -115,25 +126,24 @@ static void review_hold(struct im_core *core, struct im_session *s)
     s->link->ops->hold(s->link, hold);
 }
 
-static bool may_end(const struct im_session *s)
+static bool may_end(const struct im_session *s, size_t queued)
 {
-    return s->ending && s->inflight == 0 && !(s->end_when_live && s->state == IM_SESSION_BEHIND) &&
-           s->link->ops->queued(s->link) == 0;
+    return s->ending && s->inflight == 0 && !(s->end_when_live && s->state == IM_SESSION_BEHIND) && queued == 0;
 }
 
 void im_session_review(struct im_core *core, struct im_session *s)
 {
     if (im_session_closing(s))
         return;
-    if (s->user && s->cursor == &s->user->cursor && s->link->ops->queued(s->link) == 0)
+    size_t queued = s->link->ops->queued(s->link);
+    if (queued == 0 && s->user && s->cursor == &s->user->cursor)
         im_cursor_advance(core, s->cursor, s->sent_pos);
-    if (may_end(s)) {
+    if (may_end(s, queued)) {
         im_session_end(core, s, s->end_reason, false);
         return;
     }
-    review_hold(core, s);
-    if (s->state == IM_SESSION_BEHIND && !s->reading &&
-        s->link->ops->queued(s->link) <= core->config->queue_soft_bytes / 4)
+    review_hold(core, s, queued);
+    if (s->state == IM_SESSION_BEHIND && !s->reading && queued <= core->config->queue_soft_bytes / 4)
         im_read_on(core, s);
 }
 
@@ -238,7 +248,8 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
     if (im_session_closing(s) || s->ending)
         return;
     struct im_command cmd = {0};
-    struct im_error error = {0};
+    struct im_error error;
+    error.detail[0] = '\0';
     enum im_reason reason = link->dialect->decode(link, message, &cmd, &error);
     im_core_decoded(core, link, &cmd, reason, error.detail);
 }
@@ -262,6 +273,20 @@ void im_core_decoded(struct im_core *core, struct im_link *link, struct im_comma
     im_command_clear(cmd);
 }
 
+/* What a prompt store was given comes back at once, while all that it touches is at hand. */
+static void run(struct im_core *core, struct im_session *s, struct im_command *cmd)
+{
+    struct im_store *store = core->store;
+    store->attended = store->prompt;
+    im_op_run(core, s, cmd);
+    if (!store->attended)
+        return;
+    store->attended = false;
+    core->running = s;
+    store->ops->drain(store);
+    core->running = NULL;
+}
+
 void im_core_command(struct im_core *core, struct im_link *link, struct im_command *cmd)
 {
     struct im_session *s = link->session;
@@ -271,7 +296,7 @@ void im_core_command(struct im_core *core, struct im_link *link, struct im_comma
         core->counters->n[IM_C_COMMANDS]++;
         take_tokens(core, s, price(cmd));
         if (cmd->op != IM_OP_NONE)
-            im_op_run(core, s, cmd);
+            run(core, s, cmd);
         im_session_review(core, s);
     }
     im_command_clear(cmd);
@@ -298,11 +323,12 @@ void im_core_closed(struct im_core *core, struct im_link *link, enum im_reason r
     if (!im_session_closing(s))
         detach(core, s, reason);
     HASH_DEL(core->sessions, s);
+    core->sessions_gone++;
     link->session = NULL;
     free(s->own_sends);
     free(s->device);
     free(s->hook_to);
-    free(s->last_to);
+    free(s->talk);
     free(s->token_key);
     free(s->agent);
     free(s->address);

@@ -67,6 +67,14 @@ struct im_policy {
     bool accounts; /* users must have an account record (IM_RECORD_ACCOUNT) to be written to or drawn into a group */
 };
 
+/* What a store found when it looked up the ends of a direct conversation, for the next append from the same user to the
+ * same peer: zero at first, then as the last one left it. Only the store knows what is in it, and whether it still
+ * holds. */
+struct im_store_hint {
+    uint64_t valid;
+    void *found[5];
+};
+
 /* Appends event (a durable type, pos and seq still 0), if the rules allow it (stores/rules.h): the store is where
  * membership, roles and the messages that an event is about are known for certain, so it is the one to judge. Users it
  * names come to be. Sets pos and seq in event->msg, and what else only the store knows: mentions, hidden, role.
@@ -76,6 +84,7 @@ struct im_store_append {
     struct im_store_op op;
     struct im_event *event; /* the caller's reference */
     struct im_policy policy;
+    struct im_store_hint hint;
     struct im_event *earlier; /* out: NULL or a reference, now the caller's */
 };
 
@@ -356,6 +365,8 @@ struct im_store {
     char epoch[33];                          /* identity of this log, hex; constant over its life */
     bool (*failed)(const struct im_store *); /* an I/O error made it refuse for good; NULL: never */
     bool (*full)(const struct im_store *);   /* what was written last found no room; NULL: never */
+    bool prompt;   /* drain() itself completes what was submitted before it: there is nothing to wait for */
+    bool attended; /* set by who submits to a prompt store and then calls drain() without being woken */
 };
 
 struct im_histogram;

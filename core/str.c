@@ -18,55 +18,65 @@ bool im_str_u64(struct im_str s, uint64_t *out)
     return true;
 }
 
+/* How many bytes from the beginning are ASCII; it may say fewer. Most text is, and is looked through in large steps. */
+static size_t ascii(const char *p, size_t len)
+{
+    enum { STEP = 32 };
+    const uint64_t high = 0x8080808080808080u;
+    size_t i = 0;
+    for (uint64_t w[STEP / sizeof(uint64_t)]; len - i >= STEP; i += STEP) {
+        memcpy(w, p + i, STEP);
+        if ((w[0] | w[1] | w[2] | w[3]) & high)
+            break;
+    }
+    for (uint64_t w; len - i >= sizeof w; i += sizeof w) {
+        memcpy(&w, p + i, sizeof w);
+        if (w & high)
+            break;
+    }
+    while (i < len && (unsigned char)p[i] < 0x80)
+        i++;
+    return i;
+}
+
 bool im_str_utf8(struct im_str s)
 {
-    size_t i = 0;
+    size_t i = s.len > 0 ? ascii(s.p, s.len) : 0;
     while (i < s.len) {
-        uint64_t eight;
-        if (i + sizeof eight <= s.len && (memcpy(&eight, s.p + i, sizeof eight), eight & 0x8080808080808080u) == 0) {
-            i += sizeof eight;
-            continue;
-        }
-        if ((unsigned char)s.p[i] < 0x80) {
-            i++;
-            continue;
-        }
         utf8proc_int32_t point;
         utf8proc_ssize_t n = utf8proc_iterate((const uint8_t *)s.p + i, (utf8proc_ssize_t)(s.len - i), &point);
         if (n <= 0)
             return false;
         i += (size_t)n;
+        if (i < s.len && (unsigned char)s.p[i] < 0x80)
+            i += ascii(s.p + i, s.len - i);
     }
     return true;
-}
-
-/* Is one of these eight bytes below 0x20, '"' or '\\'? Of bytes above 0x7f it may say so, too. */
-static bool has_special(uint64_t eight)
-{
-    static const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-    uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
-    return ((eight - ones * 0x20) | (quote - ones) | (backslash - ones)) & high;
 }
 
 size_t im_str_json_plain(struct im_str s)
 {
     size_t i = 0;
-    uint64_t eight;
-    for (;;) {
-        while (i + sizeof eight <= s.len && (memcpy(&eight, s.p + i, sizeof eight), !has_special(eight)))
-            i += sizeof eight;
-        size_t some = i + sizeof eight < s.len ? i + sizeof eight : s.len;
-        for (; i < some; i++)
-            if ((unsigned char)s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\')
-                return i;
-        if (i == s.len)
-            return i;
+    for (; s.len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        uint64_t found = im_json_special(im_str_eight(s.p + i));
+        if (found)
+            return i + (size_t)__builtin_ctzll(found) / 8;
     }
+    while (i < s.len && (unsigned char)s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\')
+        i++;
+    return i;
 }
 
 bool im_str_control(struct im_str s)
 {
-    for (size_t i = 0; i < s.len; i++)
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    size_t i = 0;
+    for (; s.len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        uint64_t eight = im_str_eight(s.p + i);
+        if (((eight - ones * 0x20) | ((eight ^ ones * 0x7f) - ones)) & ~eight & high)
+            return true;
+    }
+    for (; i < s.len; i++)
         if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
             return true;
     return false;

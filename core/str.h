@@ -1,6 +1,7 @@
 #ifndef IM_CORE_STR_H
 #define IM_CORE_STR_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +25,25 @@ static inline bool im_str_eq(struct im_str a, struct im_str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
-/* How much of s, from its beginning, stands in a JSON string as it is (RFC 8259, 7). */
+/* The eight bytes that are there, the first one lowest. */
+static inline uint64_t im_str_eight(const char *p)
+{
+    uint64_t eight;
+    memcpy(&eight, p, sizeof eight);
+    return le64toh(eight);
+}
+
+/* The high bit of each of eight bytes that a JSON string cannot have as it is (RFC 8259, 7): below 0x20, '"', '\\'. To
+ * take from each byte what it must not be below, or 1 after what is looked for became 0, borrows from the next byte
+ * where it is so: what is found first is right, and so is that there is nothing. */
+static inline uint64_t im_json_special(uint64_t eight)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
+    return ((eight - ones * 0x20) | (quote - ones) | (backslash - ones)) & ~eight & high;
+}
+
+/* How much of s, from its beginning, stands in a JSON string as it is. */
 size_t im_str_json_plain(struct im_str);
 
 /* Parses all of s as an unsigned decimal number. False: empty, a stray character, or out of range. */

@@ -22,6 +22,9 @@ struct im_link_ops {
     /* Sends an event in the link's dialect. Takes over one reference. `own`: the event was sent by this link's user.
      * Never fails: a broken link reports im_core_closed() later. After close(), does nothing but drop. */
     void (*send)(struct im_link *, struct im_event *, bool own);
+    /* As send(), for a link that encodes at once: the event stays the caller's, may be on its stack, and is not there
+     * any more after the call. NULL: send() has to do. */
+    void (*tell)(struct im_link *, struct im_event *, bool own);
     /* Bytes accepted by send() that have not yet left for the socket. At 0 the core takes it that everything has left:
      * so after a failure this never falls again, and what a closing link dropped keeps it above 0 until
      * im_core_closed(). */
@@ -68,6 +71,9 @@ struct im_dialect {
     enum im_reason (*decode)(struct im_link *, struct im_str message, struct im_command *, struct im_error *);
     /* A reference the caller drops, or NULL: this dialect does not say this event. */
     struct im_bytes *(*encode)(struct im_link *, struct im_event *, bool own);
+    /* The same for what only few will read (im_event_for_few()), which is cheaper made for each than shared: appended
+     * to out, or nothing. NULL: this dialect has no such way. */
+    void (*write)(const struct im_link *, const struct im_event *, bool own, struct im_out *out);
 };
 
 extern const struct im_dialect im_dialect_json;      /* im.v1 */

@@ -6,6 +6,7 @@ stores_libimstores_a_SOURCES = \
 	stores/memory_conv.c \
 	stores/memory_event.c \
 	stores/memory_group.c \
+	stores/memory_kept.c \
 	stores/memory_people.c \
 	stores/memory_read.c \
 	stores/memory_record.c \

@@ -7,8 +7,7 @@
 #include "stores/result.h"
 #include "stores/stores.h"
 
-/* The log in memory: for tests, and for those who want nothing kept. One thread; work is done inside drain(). It holds
- * the very events it was given. */
+/* The log in memory: for tests, and for those who want nothing kept. One thread; work is done inside drain(). */
 
 static enum im_reason do_stats(const struct im_memory *m, struct im_store_stats *op)
 {
@@ -82,7 +81,7 @@ static void memory_submit(struct im_store *store, struct im_store_op *op)
     op->next = NULL;
     *m->last = op;
     m->last = &op->next;
-    if (idle)
+    if (idle && !m->base.attended)
         m->wake(m->wake_arg);
 }
 
@@ -126,7 +125,8 @@ static void memory_close(struct im_store **store)
     struct im_memory *m = (struct im_memory *)*store;
     *store = NULL;
     for (uint64_t pos = m->log_base + 1; pos <= im_mem_head(m); pos++)
-        im_event_drop(&im_mem_record(m, pos)->event);
+        im_mem_kept_drop(m, &im_mem_record(m, pos)->kept);
+    im_mem_kept_end(m);
     free(m->log.items);
     while (m->convs)
         im_mem_conv_free(m, m->convs);
@@ -142,10 +142,12 @@ enum im_reason im_store_memory_open(const struct im_store_options *options, stru
     (void)error;
     struct im_memory *m = im_zalloc(sizeof *m);
     m->base.ops = &memory_ops;
+    m->base.prompt = true;
     m->wake = options->wake;
     m->wake_arg = options->wake_arg;
     m->counters = options->counters;
     m->last = &m->first;
+    m->hints_valid = 1;
     memcpy(m->hash_key, options->epoch_seed, sizeof m->hash_key);
     /* The seed is the secret key of the hash tables, and clients are told the epoch: a hash of it, not itself. */
     for (unsigned i = 0; i < 4; i++)

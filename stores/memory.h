@@ -131,9 +131,11 @@ struct im_mem_conv {
     struct im_mem_seqs deleted;  /* messages deleted for all, of those that count */
 };
 
-/* Whose names are in an event. */
+struct im_mem_kept; /* memory_kept.c */
+
+/* An event, and whose names are in it. */
 struct im_mem_record {
-    struct im_event *event; /* NULL: erased */
+    struct im_mem_kept *kept; /* NULL: erased */
     struct im_mem_conv *conv;
     struct im_mem_user *from, *to, *user; /* to: not of groups; user: may be NULL */
 };
@@ -152,8 +154,11 @@ struct im_memory {
     struct im_counters *counters;
     uint8_t hash_key[IM_HASH_KEY_BYTES];
     struct im_store_op *first, **last; /* submitted */
+    uint64_t hints_valid;              /* changes whenever a conversation is freed; never 0 */
     struct im_mem_queue log;           /* records, by pos - 1 - log_base */
     uint64_t log_base, events;
+    struct im_mem_block *block; /* where events are kept now; NULL: there is none */
+    size_t block_used;
     struct im_mem_user *users;
     struct im_mem_view *views;
     struct im_mem_conv *direct, *groups; /* by key */
@@ -244,10 +249,21 @@ bool im_mem_prev(const struct im_memory *, const struct im_mem_view *, size_t *a
 bool im_mem_sees_pos(const struct im_memory *, const struct im_mem_view *, uint64_t pos);
 bool im_mem_sees(const struct im_memory *, const struct im_mem_view *, size_t at);
 
+/* memory_kept.c */
+/* An event for the log; named: together with the name of where it went, which can be looked up otherwise. */
+struct im_mem_kept *im_mem_keep(struct im_memory *, enum im_event_type, const struct im_msg *, bool named);
+void im_mem_kept_drop(struct im_memory *, struct im_mem_kept **); /* sets it to NULL; it may be NULL */
+void im_mem_kept_end(struct im_memory *);                         /* when all have been dropped */
+/* What was appended at pos, which is not erased, its users named as they are now. The strings stay until the next
+ * write. */
+struct im_msg im_mem_msg(const struct im_memory *, uint64_t pos);
+struct im_event *im_mem_event(const struct im_memory *, uint64_t pos); /* the same; a reference */
+enum im_event_type im_mem_type(const struct im_memory *, uint64_t pos);
+bool im_mem_hidden(const struct im_memory *, uint64_t pos);
+int64_t im_mem_ts_ms(const struct im_memory *, uint64_t pos);
+struct im_str im_mem_cid(const struct im_memory *, uint64_t pos);
+
 /* memory_event.c */
-/* The event at pos as it was appended, its users named as they are now: a name may have changed since, once, when its
- * owner came. */
-struct im_event *im_mem_event(const struct im_memory *, uint64_t pos);
 /* What a slot's event says to a reader as it stands now, but for its reactions. reader NULL: to somebody who sees all.
  * The strings stay until the next write. */
 struct im_msg im_mem_stand(const struct im_memory *, const struct im_mem_view *reader, const struct im_mem_slot *);
@@ -266,8 +282,10 @@ uint32_t im_mem_emoji(const struct im_mem_state *, struct im_str emoji, bool *th
 enum im_reason im_mem_find(const struct im_memory *, struct im_store_find *);
 
 /* memory_sent.c */
-/* pos of what was sent under this cid, 0: nothing; the hash is for im_mem_sent_add(). */
-uint64_t im_mem_sent_find(const struct im_memory *, const struct im_mem_user *from, struct im_str cid, uint32_t *hash);
+/* What the others want; and the table's place for it begins to come from memory. */
+uint32_t im_mem_sent_hash(const struct im_memory *, const struct im_mem_user *from, struct im_str cid);
+/* pos of what was sent under this cid, 0: nothing. */
+uint64_t im_mem_sent_find(const struct im_memory *, const struct im_mem_user *from, struct im_str cid, uint32_t hash);
 void im_mem_sent_add(struct im_memory *, uint64_t pos, uint32_t hash);
 void im_mem_sent_drop(struct im_memory *, const struct im_mem_user *from, struct im_str cid); /* its event is there */
 

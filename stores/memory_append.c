@@ -9,13 +9,34 @@
 struct append {
     struct im_memory *m;
     struct im_event *event;
-    struct im_mem_user *from, *to, *user; /* to: not of groups; user: whom a change concerns */
-    struct im_mem_conv *conv;             /* what it is about; of a SELF event, not where it goes */
+    struct im_mem_user *from, *to, *user;    /* to: not of groups; user: whom a change concerns */
+    struct im_mem_conv *conv;                /* what it is about; of a SELF event, not where it goes */
+    struct im_mem_view *from_view, *to_view; /* of conv; to_view: of direct ones */
     struct im_mem_slot *ref;
     uint32_t sent_hash; /* of from and the cid, if sent_hashed */
     bool sent_hashed;
     struct im_rules_out verdict;
 };
+
+/* False: the hint does not hold. Users stay for good, and conversations while hints_valid says so. */
+static bool take_hint(struct append *a, const struct im_store_hint *hint)
+{
+    if (hint->valid != a->m->hints_valid)
+        return false;
+    a->from = hint->found[0];
+    a->to = hint->found[1];
+    a->conv = hint->found[2];
+    a->from_view = hint->found[3];
+    a->to_view = hint->found[4];
+    return true;
+}
+
+static void give_hint(const struct append *a, struct im_store_hint *hint)
+{
+    if (a->event->msg.kind == IM_CONV_DIRECT)
+        *hint = (struct im_store_hint){.valid = a->m->hints_valid,
+                                       .found = {a->from, a->to, a->conv, a->from_view, a->to_view}};
+}
 
 static void look_up(struct append *a)
 {
@@ -28,12 +49,14 @@ static void look_up(struct append *a)
         a->conv = im_mem_group_find(a->m, msg->to_key);
     else if (a->from && a->to)
         a->conv = im_mem_direct_find(a->m, a->from, a->to);
+    a->from_view = im_mem_view_find(a->m, a->conv, a->from);
+    a->to_view = im_mem_view_find(a->m, a->conv, a->to);
 }
 
 static void look_up_ref(struct append *a, struct im_rules_in *in)
 {
     const struct im_msg *msg = &a->event->msg;
-    const struct im_mem_view *view = im_mem_view_find(a->m, a->conv, a->from);
+    const struct im_mem_view *view = a->from_view;
     size_t at;
     if (msg->ref == 0 || view == NULL || !im_mem_at(a->conv, msg->ref, &at) || !im_mem_sees(a->m, view, at))
         return;
@@ -41,7 +64,7 @@ static void look_up_ref(struct append *a, struct im_rules_in *in)
     const struct im_mem_record *r = im_mem_record(a->m, a->ref->pos);
     struct im_msg now = im_mem_stand(a->m, view, a->ref);
     in->ref_exists = true;
-    in->ref_type = r->event->type;
+    in->ref_type = im_mem_type(a->m, a->ref->pos);
     in->ref_own = r->from == a->from;
     in->ref_deleted = now.deleted;
     in->ref_hidden = now.hidden;
@@ -57,7 +80,7 @@ static void look_up_ref(struct append *a, struct im_rules_in *in)
 
 static void look_up_group(const struct append *a, struct im_rules_in *in)
 {
-    const struct im_mem_view *actor = im_mem_view_find(a->m, a->conv, a->from);
+    const struct im_mem_view *actor = a->from_view;
     const struct im_mem_view *target = im_mem_view_find(a->m, a->conv, a->user);
     in->actor_groups = a->from ? a->from->groups : 0;
     if (a->conv == NULL)
@@ -115,21 +138,24 @@ static void need(struct append *a)
         a->to = im_mem_user_need(a->m, msg->to_key, msg->to);
     if (a->user == NULL && msg->user_key.p)
         a->user = im_mem_user_need(a->m, msg->user_key, msg->user);
-    if (a->conv == NULL && msg->kind == IM_CONV_DIRECT)
+    if (a->conv)
+        return;
+    if (msg->kind == IM_CONV_DIRECT)
         a->conv = im_mem_direct_need(a->m, a->from, a->to);
-    else if (a->conv == NULL)
+    else
         a->conv = im_mem_group_new(a->m, msg->to_key, msg->to);
+    a->from_view = im_mem_view_find(a->m, a->conv, a->from);
+    a->to_view = im_mem_view_find(a->m, a->conv, a->to);
 }
 
 /* The event as the log keeps it: a group that it is about, but not in, could be gone when it is read. */
-static struct im_event *kept(const struct append *a)
+static struct im_mem_kept *keep(const struct append *a)
 {
-    const struct im_msg *msg = &a->event->msg;
-    if (msg->kind != IM_CONV_SELF || a->to || im_str_eq(msg->to, im_mem_group_name(a->conv)))
-        return im_event_hold(a->event);
-    struct im_msg named = *msg;
-    named.to = im_mem_group_name(a->conv);
-    return im_event_new(a->event->type, &named);
+    struct im_msg msg = a->event->msg;
+    bool named = msg.kind == IM_CONV_SELF && a->to == NULL;
+    if (named)
+        msg.to = im_mem_group_name(a->conv);
+    return im_mem_keep(a->m, a->event->type, &msg, named);
 }
 
 /* Puts the event at the end of the log and of its conversation. */
@@ -144,10 +170,10 @@ static void put(struct append *a, struct im_mem_conv *conv)
     slot->pos = msg->pos = conv->last_pos = im_mem_head(a->m);
     slot->messages = messages + (a->event->type == IM_EV_MSG && !msg->hidden);
     msg->seq = im_mem_last_seq(conv);
-    *record = (struct im_mem_record){kept(a), conv, a->from, a->to, a->user};
+    *record = (struct im_mem_record){keep(a), conv, a->from, a->to, a->user};
     a->m->events++;
     if (msg->cid.p && !a->sent_hashed) /* the sender was not there yet */
-        im_mem_sent_find(a->m, a->from, msg->cid, &a->sent_hash);
+        a->sent_hash = im_mem_sent_hash(a->m, a->from, msg->cid);
     if (msg->cid.p)
         im_mem_sent_add(a->m, msg->pos, a->sent_hash);
 }
@@ -155,7 +181,7 @@ static void put(struct append *a, struct im_mem_conv *conv)
 static void erase_message(struct append *a)
 {
     im_mem_erase_message(a->m, a->ref);
-    if (!im_mem_record(a->m, a->ref->pos)->event->msg.hidden)
+    if (!im_mem_hidden(a->m, a->ref->pos))
         im_mem_seqs_add(&a->conv->deleted, a->event->msg.ref);
 }
 
@@ -170,14 +196,13 @@ static void change_message(struct append *a)
     else if (a->event->type == IM_EV_REACT)
         im_mem_react(a->ref, a->from, msg);
     else if (a->event->type == IM_EV_DELETE && msg->kind == IM_CONV_SELF)
-        im_mem_seqs_add(&im_mem_view_find(a->m, a->conv, a->from)->gone, msg->ref);
+        im_mem_seqs_add(&a->from_view->gone, msg->ref);
     else if (a->event->type == IM_EV_DELETE)
         erase_message(a);
 }
 
-static void note_seen(const struct append *a, const struct im_mem_user *user)
+static void note_seen(const struct append *a, struct im_mem_view *v)
 {
-    struct im_mem_view *v = im_mem_view_find(a->m, a->conv, user);
     v->last_seq = a->event->msg.seq;
     v->last_pos = a->event->msg.pos;
 }
@@ -200,28 +225,35 @@ static void commit(struct append *a)
     change_message(a);
     if (a->event->type == IM_EV_MEMBER)
         im_mem_group_change(a->m, a->conv, msg, a->verdict.concerns_other ? a->user : a->from, a->verdict.ends);
+    if (a->from_view == NULL) /* it has come to be */
+        a->from_view = im_mem_view_find(a->m, a->conv, a->from);
     if (msg->kind == IM_CONV_DIRECT) {
-        note_seen(a, a->from);
+        note_seen(a, a->from_view);
         if (!msg->hidden)
-            note_seen(a, a->to);
+            note_seen(a, a->to_view);
     }
     if (a->verdict.read)
-        im_mem_view_find(a->m, a->conv, a->from)->read_seq = msg->seq;
+        a->from_view->read_seq = msg->seq;
 }
 
 enum im_reason im_mem_append(struct im_memory *m, struct im_store_append *op)
 {
     struct append a = {.m = m, .event = op->event};
     const struct im_msg *msg = &op->event->msg;
-    look_up(&a);
+    if (!take_hint(&a, &op->hint))
+        look_up(&a);
     a.sent_hashed = a.from && msg->cid.p;
-    uint64_t earlier = a.sent_hashed ? im_mem_sent_find(m, a.from, msg->cid, &a.sent_hash) : 0;
+    if (a.sent_hashed)
+        a.sent_hash = im_mem_sent_hash(m, a.from, msg->cid);
+    enum im_reason reason = judge(&a, &op->policy); /* meanwhile the place of the hash comes from memory */
+    uint64_t earlier = a.sent_hashed ? im_mem_sent_find(m, a.from, msg->cid, a.sent_hash) : 0;
     if (earlier) {
         op->earlier = im_mem_event(m, earlier);
         return IM_OK;
     }
-    enum im_reason reason = judge(&a, &op->policy);
-    if (reason == IM_OK && !a.verdict.nothing)
+    if (reason == IM_OK && !a.verdict.nothing) {
         commit(&a);
+        give_hint(&a, &op->hint);
+    }
     return reason;
 }

@@ -213,6 +213,7 @@ static void view_free(struct im_memory *m, struct im_mem_view *v)
 
 void im_mem_conv_free(struct im_memory *m, struct im_mem_conv *c)
 {
+    m->hints_valid++;
     for (size_t i = 0; i < c->view_count; i++)
         view_free(m, c->views[i]);
     for (size_t i = 0; i < c->slots.count; i++)
@@ -280,8 +281,7 @@ static const struct im_mem_span *span_at(const struct im_mem_view *v, uint64_t p
 
 static bool hidden_from(const struct im_memory *m, const struct im_mem_view *v, uint64_t pos)
 {
-    const struct im_mem_record *r = im_mem_record(m, pos);
-    return v->conv->kind == IM_CONV_DIRECT && r->event->msg.hidden && r->from != v->user;
+    return v->conv->kind == IM_CONV_DIRECT && im_mem_hidden(m, pos) && im_mem_record(m, pos)->from != v->user;
 }
 
 bool im_mem_sees_pos(const struct im_memory *m, const struct im_mem_view *v, uint64_t pos)

@@ -4,52 +4,29 @@
 #include "stores/memory.h"
 #include "stores/result.h"
 
-static void put_event(struct im_mem_record *r, const struct im_msg *msg)
-{
-    struct im_event *event = im_event_new(r->event->type, msg);
-    im_event_drop(&r->event);
-    r->event = event;
-}
-
-struct im_event *im_mem_event(const struct im_memory *m, uint64_t pos)
-{
-    struct im_mem_record *r = im_mem_record(m, pos);
-    struct im_msg msg = r->event->msg;
-    msg.from = im_mem_name(r->from);
-    if (r->to)
-        msg.to = im_mem_name(r->to);
-    else if (r->conv->kind == IM_CONV_GROUP)
-        msg.to = im_mem_group_name(r->conv);
-    if (r->user)
-        msg.user = im_mem_name(r->user);
-    const struct im_msg *old = &r->event->msg;
-    if (!im_str_eq(msg.from, old->from) || !im_str_eq(msg.to, old->to) || !im_str_eq(msg.user, old->user))
-        put_event(r, &msg);
-    return im_event_hold(r->event);
-}
-
-/* The newest edit that the reader sees; NULL: there is none. */
-static const struct im_msg *newest_edit(const struct im_memory *m, const struct im_mem_view *reader,
-                                        const struct im_mem_state *state)
+/* Where the newest edit that the reader sees is; 0: there is none. */
+static uint64_t newest_edit(const struct im_memory *m, const struct im_mem_view *reader,
+                            const struct im_mem_state *state)
 {
     for (size_t i = state->edits.count; i > 0; i--) {
         uint64_t pos = state->edits.items[i - 1];
         if (reader == NULL || im_mem_sees_pos(m, reader, pos))
-            return &im_mem_record(m, pos)->event->msg;
+            return pos;
     }
-    return NULL;
+    return 0;
 }
 
 struct im_msg im_mem_stand(const struct im_memory *m, const struct im_mem_view *reader, const struct im_mem_slot *slot)
 {
-    struct im_msg msg = im_mem_record(m, slot->pos)->event->msg;
-    const struct im_msg *edit = slot->state ? newest_edit(m, reader, slot->state) : NULL;
-    if (edit == NULL)
+    struct im_msg msg = im_mem_msg(m, slot->pos);
+    uint64_t pos = slot->state ? newest_edit(m, reader, slot->state) : 0;
+    if (pos == 0)
         return msg;
+    struct im_msg edit = im_mem_msg(m, pos);
     msg.mime = (struct im_str){0};
-    msg.body = edit->body;
-    msg.mentions = edit->mentions;
-    msg.edited_ms = edit->ts_ms;
+    msg.body = edit.body;
+    msg.mentions = edit.mentions;
+    msg.edited_ms = edit.ts_ms;
     return msg;
 }
 
@@ -91,18 +68,12 @@ static void write_reactions(struct im_reactions *out, const struct im_mem_state 
 struct im_event *im_mem_standing(const struct im_memory *m, const struct im_mem_view *reader,
                                  const struct im_mem_slot *slot)
 {
-    struct im_event *event = im_mem_event(m, slot->pos);
     struct im_reactions reactions = {0};
-    if (slot->state == NULL)
-        return event;
     struct im_msg msg = im_mem_stand(m, reader, slot);
-    write_reactions(&reactions, slot->state, reader ? reader->user : NULL);
+    if (slot->state)
+        write_reactions(&reactions, slot->state, reader ? reader->user : NULL);
     msg.reactions = (struct im_str){reactions.text, reactions.len};
-    if (msg.edited_ms || msg.reactions.p) {
-        struct im_event *now = im_event_new(event->type, &msg);
-        im_event_drop(&event);
-        event = now;
-    }
+    struct im_event *event = im_event_new(im_mem_type(m, slot->pos), &msg);
     free(reactions.text);
     return event;
 }
@@ -135,11 +106,13 @@ void im_mem_state_free(struct im_mem_slot *slot)
 void im_mem_erase_body(struct im_memory *m, uint64_t pos)
 {
     struct im_mem_record *r = im_mem_record(m, pos);
-    struct im_msg msg = r->event->msg;
+    struct im_mem_kept *old = r->kept;
+    struct im_msg msg = im_mem_msg(m, pos);
     msg.body = IM_STR("");
     msg.mime = msg.mentions = (struct im_str){0};
     msg.deleted = true;
-    put_event(r, &msg);
+    r->kept = im_mem_keep(m, im_mem_type(m, pos), &msg, false);
+    im_mem_kept_drop(m, &old);
 }
 
 void im_mem_erase_message(struct im_memory *m, struct im_mem_slot *slot)
@@ -198,9 +171,8 @@ void im_mem_react(struct im_mem_slot *slot, const struct im_mem_user *user, cons
 enum im_reason im_mem_find(const struct im_memory *m, struct im_store_find *op)
 {
     const struct im_mem_user *from = op->pos == 0 ? im_mem_user_find(m, op->from) : NULL;
-    uint32_t hash;
-    uint64_t pos = from ? im_mem_sent_find(m, from, op->cid, &hash) : op->pos;
-    if (pos > m->log_base && pos <= im_mem_head(m) && im_mem_record(m, pos)->event)
+    uint64_t pos = from ? im_mem_sent_find(m, from, op->cid, im_mem_sent_hash(m, from, op->cid)) : op->pos;
+    if (pos > m->log_base && pos <= im_mem_head(m) && im_mem_record(m, pos)->kept)
         op->event = im_mem_event(m, pos);
     return IM_OK;
 }

@@ -42,7 +42,7 @@ enum im_reason im_mem_since(struct im_memory *m, struct im_store_since *op)
 
 bool im_mem_shows(const struct im_memory *m, const struct im_mem_view *v, const struct im_mem_conv *c, size_t at)
 {
-    if (!im_event_shown(im_mem_record(m, im_mem_slot(c, at)->pos)->event->type))
+    if (!im_event_shown(im_mem_type(m, im_mem_slot(c, at)->pos)))
         return false;
     return v == NULL || (im_mem_sees(m, v, at) && !im_mem_seqs_has(&v->gone, c->base + at + 1));
 }
@@ -158,7 +158,7 @@ uint64_t im_mem_messages_upto(const struct im_mem_conv *c, uint64_t seq)
 /* Up to which seq a peer who has got this far has got what the other one may know they got. */
 static uint64_t not_hidden(const struct im_memory *m, const struct im_mem_conv *c, uint64_t seq)
 {
-    while (seq > c->base && im_mem_record(m, im_mem_slot(c, (size_t)(seq - c->base - 1))->pos)->event->msg.hidden)
+    while (seq > c->base && im_mem_hidden(m, im_mem_slot(c, (size_t)(seq - c->base - 1))->pos))
         seq--;
     return seq;
 }
@@ -222,9 +222,11 @@ static uint64_t gone_after(const struct im_memory *m, const struct im_mem_view *
     uint64_t n = im_mem_seqs_after(&c->deleted, seq);
     for (size_t i = v->gone.count; i > 0 && v->gone.items[i - 1] > seq; i--) {
         size_t at;
-        const struct im_event *e =
-            im_mem_at(c, v->gone.items[i - 1], &at) ? im_mem_record(m, im_mem_slot(c, at)->pos)->event : NULL;
-        n += e && e->type == IM_EV_MSG && !e->msg.hidden && !im_mem_seqs_has(&c->deleted, v->gone.items[i - 1]);
+        if (!im_mem_at(c, v->gone.items[i - 1], &at))
+            continue;
+        uint64_t pos = im_mem_slot(c, at)->pos;
+        n += im_mem_type(m, pos) == IM_EV_MSG && !im_mem_hidden(m, pos) &&
+             !im_mem_seqs_has(&c->deleted, v->gone.items[i - 1]);
     }
     return n;
 }

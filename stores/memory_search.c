@@ -33,7 +33,7 @@ static void step(struct search *s, size_t source, size_t at, bool replace)
 static bool matches(struct search *s, const struct im_mem_view *v, size_t at)
 {
     const struct im_mem_slot *slot = im_mem_slot(v->conv, at);
-    if (im_mem_record(s->m, slot->pos)->event->type != IM_EV_MSG || !im_mem_shows(s->m, v, v->conv, at))
+    if (im_mem_type(s->m, slot->pos) != IM_EV_MSG || !im_mem_shows(s->m, v, v->conv, at))
         return false;
     struct im_msg msg = im_mem_stand(s->m, v, slot);
     return im_msg_searched(&msg) && im_search_match(msg.body, s->op->text);

@@ -10,9 +10,12 @@ struct im_mem_sent {
     uint32_t hash;
 };
 
-static uint32_t hash_of(const struct im_memory *m, const struct im_mem_user *from, struct im_str cid)
+uint32_t im_mem_sent_hash(const struct im_memory *m, const struct im_mem_user *from, struct im_str cid)
 {
-    return im_hash(m->hash_key, cid.p, cid.len) ^ im_hash_ids(m->hash_key, from->id, 0);
+    uint32_t hash = im_hash(m->hash_key, cid.p, cid.len) ^ im_hash_ids(m->hash_key, from->id, 0);
+    if (m->sent_room > 0)
+        __builtin_prefetch(&m->sent[hash & (m->sent_room - 1)], 1);
+    return hash;
 }
 
 /* Where it is, or the empty place where it would be. */
@@ -21,16 +24,15 @@ static size_t find(const struct im_memory *m, const struct im_mem_user *from, st
     size_t mask = m->sent_room - 1, at = hash & mask;
     for (; m->sent[at].pos > 0; at = (at + 1) & mask) {
         const struct im_mem_record *r = m->sent[at].hash == hash ? im_mem_record(m, m->sent[at].pos) : NULL;
-        if (r && r->from == from && im_str_eq(r->event->msg.cid, cid))
+        if (r && r->from == from && im_str_eq(im_mem_cid(m, m->sent[at].pos), cid))
             break;
     }
     return at;
 }
 
-uint64_t im_mem_sent_find(const struct im_memory *m, const struct im_mem_user *from, struct im_str cid, uint32_t *hash)
+uint64_t im_mem_sent_find(const struct im_memory *m, const struct im_mem_user *from, struct im_str cid, uint32_t hash)
 {
-    *hash = hash_of(m, from, cid);
-    return m->sent_room > 0 ? m->sent[find(m, from, cid, *hash)].pos : 0;
+    return m->sent_room > 0 ? m->sent[find(m, from, cid, hash)].pos : 0;
 }
 
 static void put(struct im_memory *m, uint64_t pos, uint32_t hash)
@@ -63,7 +65,7 @@ void im_mem_sent_add(struct im_memory *m, uint64_t pos, uint32_t hash)
 /* What stands after an empty place would not be found any more if it could stand in it. */
 void im_mem_sent_drop(struct im_memory *m, const struct im_mem_user *from, struct im_str cid)
 {
-    size_t mask = m->sent_room - 1, gap = find(m, from, cid, hash_of(m, from, cid));
+    size_t mask = m->sent_room - 1, gap = find(m, from, cid, im_mem_sent_hash(m, from, cid));
     if (m->sent[gap].pos == 0)
         return;
     m->sent_count--;

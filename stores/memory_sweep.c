@@ -27,14 +27,15 @@ static void erase_first(struct im_memory *m, struct im_mem_conv *c)
     if (slot->state)
         im_mem_erase_message(m, slot);
     im_mem_state_free(slot);
-    if (r->event->msg.cid.p)
-        im_mem_sent_drop(m, r->from, r->event->msg.cid);
-    im_event_drop(&r->event);
+    struct im_str cid = im_mem_cid(m, slot->pos);
+    if (cid.p)
+        im_mem_sent_drop(m, r->from, cid);
+    im_mem_kept_drop(m, &r->kept);
     c->base++;
     c->base_messages = slot->messages;
     im_mem_queue_pop(&c->slots, sizeof *slot);
     m->events--;
-    while (m->log.count > 0 && im_mem_record(m, m->log_base + 1)->event == NULL) {
+    while (m->log.count > 0 && im_mem_record(m, m->log_base + 1)->kept == NULL) {
         im_mem_queue_pop(&m->log, sizeof *r);
         m->log_base++;
     }
@@ -50,8 +51,8 @@ static void sweep_conv(struct sweep *s, struct im_mem_conv *c)
 {
     uint64_t base = c->base;
     while (c->slots.count > 0) {
-        const struct im_msg *first = &im_mem_record(s->m, im_mem_slot(c, 0)->pos)->event->msg;
-        if ((!surplus(s, c) && !im_retention_older(s->op, first->ts_ms, s->op->retention_ms)) || !take(s))
+        int64_t ts_ms = im_mem_ts_ms(s->m, im_mem_slot(c, 0)->pos);
+        if ((!surplus(s, c) && !im_retention_older(s->op, ts_ms, s->op->retention_ms)) || !take(s))
             break;
         erase_first(s->m, c);
     }

@@ -60,7 +60,7 @@ static enum im_reason decode(struct im_link *link, struct im_str message, struct
     return reason;
 }
 
-static const struct im_dialect dialect = {"hook", decode, im_json_encode};
+static const struct im_dialect dialect = {"hook", decode, im_json_encode, NULL};
 
 /* The answer. */
 

@@ -23,6 +23,7 @@ struct im_loop {
     struct work later, soon;
     struct im_later turn_ends;
     bool turn_known;
+    uint64_t turn_ms; /* when it began, while it is known */
     struct im_queue_pool blocks;
     struct im_timer *slots[SLOTS];
     uint64_t tick; /* the last one looked at */
@@ -136,10 +137,17 @@ static void forget_turn(struct im_later *later)
 
 bool im_loop_new_turn(struct im_loop *loop)
 {
-    bool known = loop->turn_known;
+    if (loop->turn_known)
+        return false;
     im_soon_add(loop, &loop->turn_ends, forget_turn);
     loop->turn_known = !loop->soon.running; /* what runs then is the turn's last */
-    return !known;
+    loop->turn_ms = im_loop_now_ms();
+    return true;
+}
+
+uint64_t im_loop_turn_ms(const struct im_loop *loop)
+{
+    return loop->turn_known ? loop->turn_ms : im_loop_now_ms();
 }
 
 uint8_t *im_loop_buffer(struct im_loop *loop)

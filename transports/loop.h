@@ -39,6 +39,8 @@ void im_soon_add(struct im_loop *, struct im_later *, void (*run)(struct im_late
 
 /* Is this the first time in this turn that this is asked? */
 bool im_loop_new_turn(struct im_loop *);
+/* When that was, by im_loop_now_ms(); or now. For what a turn more or less does not matter to. */
+uint64_t im_loop_turn_ms(const struct im_loop *);
 
 /* What every plain stream of the loop reads into; its content lasts until the next of them reads. */
 #define IM_LOOP_BUFFER (16 * 1024)

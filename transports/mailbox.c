@@ -28,6 +28,15 @@ void im_letters_add(struct im_letters *list, struct im_letter *letter)
     list->count++;
 }
 
+void im_letters_keep(struct im_letters *list, struct im_letter *letter)
+{
+    enum { SPARE_MAX = 4096 };
+    if (list->count < SPARE_MAX)
+        im_letters_add(list, letter);
+    else
+        free(letter);
+}
+
 void im_letters_join(struct im_letters *to, struct im_letters *from)
 {
     if (!from->first)

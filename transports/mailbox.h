@@ -17,6 +17,8 @@ struct im_letters {
     size_t count;
 };
 void im_letters_add(struct im_letters *, struct im_letter *);
+/* The same for one that nobody needs now; frees it if there are enough of those. */
+void im_letters_keep(struct im_letters *, struct im_letter *);
 /* All of `from` behind `to`; `from` is empty afterwards. */
 void im_letters_join(struct im_letters *to, struct im_letters *from);
 struct im_letter *im_letters_next(struct im_letters *); /* takes the first one out; NULL: there is none */

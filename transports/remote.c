@@ -311,14 +311,28 @@ static void on_up(struct im_worker *w, struct im_up *up)
     im_letters_add(&w->core_spent, &up->letter);
 }
 
+/* Events come back to the thread that made them. */
+static void empty(struct im_worker *w, struct im_letters *empties)
+{
+    struct im_letter *letter;
+    while ((letter = im_letters_next(empties))) {
+        struct im_down *d = (struct im_down *)(void *)letter;
+        if (d->kind == IM_DOWN_SEND)
+            im_event_drop(&d->send.event);
+        d->kind = IM_DOWN_NOTHING;
+        im_letters_keep(&w->core_empty, letter);
+    }
+}
+
 static void on_mail(evutil_socket_t fd, short what, void *arg)
 {
     struct im_worker *w = arg;
-    struct im_letters letters = {0};
+    struct im_letters letters = {0}, empties = {0};
     struct im_letter *letter;
     (void)fd, (void)what;
     tell_time(w);
-    im_mailbox_take(w->up, &letters, &w->core_empty);
+    im_mailbox_take(w->up, &letters, &empties);
+    empty(w, &empties);
     while ((letter = im_letters_next(&letters)))
         on_up(w, (struct im_up *)(void *)letter);
     im_soon_add(core_loop(w), &w->core_post, post); /* if only for the empty ones */

@@ -167,7 +167,7 @@ static void tell_end(struct im_stream *s)
 
 void im_stream_tell_time(struct im_stream *s)
 {
-    if (s->env->turn && im_loop_new_turn(s->loop))
+    if (im_loop_new_turn(s->loop) && s->env->turn)
         s->env->turn(s->env);
 }
 

@@ -9,8 +9,9 @@
 #include "core/mem.h"
 
 enum {
-    ROOM_BYTES = 1024, /* of a usual block: what most turns have for one reader */
-    SPARE_MAX = 256,
+    SMALL_BYTES = 1024, /* what most turns have for one reader */
+    LARGE_BYTES = 16 * 1024,
+    SPARE_MAX_BYTES = 4 * 1024 * 1024, /* of each size */
     PIECES_MAX = 64,
 };
 
@@ -19,7 +20,7 @@ struct im_block {
     const uint8_t *p; /* what is left of it */
     size_t len, room; /* room: behind it, in data */
     struct im_bytes *owner;
-    bool usual; /* can be used again */
+    enum { SMALL, LARGE, OTHER } size; /* not OTHER: can be used again */
     uint8_t data[];
 };
 
@@ -32,38 +33,49 @@ static struct im_block *add(struct im_queue *q, struct im_block *b)
     return q->last = b;
 }
 
-static struct im_block *new_block(struct im_queue_pool *pool, size_t len)
+static const size_t rooms[] = {[SMALL] = SMALL_BYTES, [LARGE] = LARGE_BYTES};
+
+/* Who has more than a little gets room for much. */
+static struct im_block *new_block(struct im_queue_pool *pool, size_t len, bool first)
 {
-    size_t room = len > ROOM_BYTES ? len : ROOM_BYTES;
-    struct im_block *b = pool->spare;
-    if (room == ROOM_BYTES && b) {
-        pool->spare = b->next;
-        pool->count--;
+    int size = len > LARGE_BYTES ? OTHER : first && len <= SMALL_BYTES ? SMALL : LARGE;
+    size_t room = size == OTHER ? len : rooms[size];
+    struct im_block *b = size == OTHER ? NULL : pool->spare[size];
+    if (b) {
+        pool->spare[size] = b->next;
+        pool->count[size]--;
     } else {
         b = im_alloc(sizeof *b + room);
     }
-    *b = (struct im_block){.p = b->data, .room = room, .usual = room == ROOM_BYTES};
+    b->next = NULL;
+    b->p = b->data;
+    b->len = 0;
+    b->room = room;
+    b->owner = NULL;
+    b->size = size;
     return b;
 }
 
 static void drop_block(struct im_queue_pool *pool, struct im_block *b)
 {
-    im_bytes_drop(&b->owner);
-    if (!b->usual || pool->count == SPARE_MAX) {
+    if (b->owner)
+        im_bytes_drop(&b->owner);
+    if (b->size == OTHER || (pool->count[b->size] + 1) * rooms[b->size] > SPARE_MAX_BYTES) {
         free(b);
         return;
     }
-    b->next = pool->spare;
-    pool->spare = b;
-    pool->count++;
+    b->next = pool->spare[b->size];
+    pool->spare[b->size] = b;
+    pool->count[b->size]++;
 }
 
 void im_queue_pool_clear(struct im_queue_pool *pool)
 {
-    for (struct im_block *b = pool->spare, *next; b; b = next) {
-        next = b->next;
-        free(b);
-    }
+    for (int size = SMALL; size <= LARGE; size++)
+        for (struct im_block *b = pool->spare[size], *next; b; b = next) {
+            next = b->next;
+            free(b);
+        }
     *pool = (struct im_queue_pool){0};
 }
 
@@ -71,7 +83,7 @@ void im_queue_copy(struct im_queue *q, struct im_queue_pool *pool, const uint8_t
 {
     struct im_block *b = q->last;
     if (!b || b->room < len)
-        b = add(q, new_block(pool, len));
+        b = add(q, new_block(pool, len, b == NULL));
     memcpy(b->data + (b->p - b->data) + b->len, p, len);
     b->len += len;
     b->room -= len;
@@ -80,7 +92,7 @@ void im_queue_copy(struct im_queue *q, struct im_queue_pool *pool, const uint8_t
 void im_queue_refer(struct im_queue *q, const uint8_t *p, size_t len, struct im_bytes *owner)
 {
     struct im_block *b = im_alloc(sizeof *b);
-    *b = (struct im_block){.p = p, .len = len, .owner = owner ? im_bytes_hold(owner) : NULL};
+    *b = (struct im_block){.p = p, .len = len, .owner = owner ? im_bytes_hold(owner) : NULL, .size = OTHER};
     add(q, b);
 }
 

@@ -15,8 +15,8 @@ struct im_queue {
 
 /* Blocks that wait for their next use: those that the queues of one event loop need again and again. Zero is empty. */
 struct im_queue_pool {
-    struct im_block *spare;
-    unsigned count;
+    struct im_block *spare[2]; /* small ones, large ones */
+    unsigned count[2];
 };
 void im_queue_pool_clear(struct im_queue_pool *);
 

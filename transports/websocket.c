@@ -1,6 +1,7 @@
 #include "transports/websocket.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/mem.h"
 #include "transports/http.h"
@@ -118,14 +119,45 @@ static void send_message(struct websocket *ws, struct im_bytes *b, uint8_t opcod
     im_count(&ws->env->counters->n[IM_C_WS_MESSAGES_OUT], 1);
 }
 
-static void ws_send(struct im_link *link, struct im_event *event, bool own)
+/* Head and message as one piece, in memory that stays: the head is put before the message once its length is known. */
+static void send_few(struct websocket *ws, const struct im_event *event, bool own)
 {
-    struct websocket *ws = OWNER(link, link);
-    struct im_bytes *bytes = ws->closing ? NULL : link->dialect->encode(link, event, own);
-    ws->dropped |= ws->closing;
+    struct im_out *frame = &ws->parser.pool->frame;
+    uint8_t head[IM_WS_HEAD_MAX];
+    im_out_reserve(frame, sizeof head);
+    frame->len = sizeof head;
+    ws->link.dialect->write(&ws->link, event, own, frame);
+    size_t len = frame->len - sizeof head;
+    if (len == 0)
+        return;
+    size_t n = im_ws_frame_head(head, IM_WS_FIN | IM_WS_TEXT, len);
+    uint8_t *start = frame->bytes->data + sizeof head - n;
+    memcpy(start, head, n);
+    im_stream_write(ws->stream, start, n + len);
+    im_count(&ws->env->counters->n[IM_C_WS_MESSAGES_OUT], 1);
+}
+
+static void send_shared(struct websocket *ws, struct im_event *event, bool own)
+{
+    struct im_bytes *bytes = ws->link.dialect->encode(&ws->link, event, own);
     if (bytes)
         send_message(ws, bytes, IM_WS_TEXT);
     im_bytes_drop(&bytes);
+}
+
+static void ws_tell(struct im_link *link, struct im_event *event, bool own)
+{
+    struct websocket *ws = OWNER(link, link);
+    ws->dropped |= ws->closing;
+    if (!ws->closing && link->dialect->write && !ws->parser.deflate.on && im_event_for_few(event))
+        send_few(ws, event, own);
+    else if (!ws->closing)
+        send_shared(ws, event, own);
+}
+
+static void ws_send(struct im_link *link, struct im_event *event, bool own)
+{
+    ws_tell(link, event, own);
     im_event_drop(&event);
 }
 
@@ -152,6 +184,7 @@ static void ws_hold(struct im_link *link, bool on)
 
 static const struct im_link_ops link_ops = {
     .send = ws_send,
+    .tell = ws_tell,
     .queued = ws_queued,
     .hold = ws_hold,
     .close = ws_close,
@@ -246,7 +279,7 @@ static size_t on_bytes(void *ctx, const uint8_t *p, size_t n)
     struct websocket *ws = ctx;
     struct im_ws_limits limits = limits_of(ws);
     struct im_str in = {(const char *)p, n};
-    ws->heard_ms = im_loop_now_ms();
+    ws->heard_ms = im_loop_turn_ms(im_loop_of(ws->env));
     ws->pinged = false;
     while (in.len > 0 && !ws->held && !ws->done) {
         struct im_ws_event e;

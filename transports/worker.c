@@ -20,7 +20,6 @@
  * the link, are gone. How far a link may run ahead of the core is bounded: see may_go_on(). */
 
 enum {
-    SPARE_MAX = 4096,   /* empty letters of a kind that are kept */
     INPUT_ROOM = 1200,  /* of a usual letter: a message, and the names it goes to */
     INPUT_MARGIN = 512, /* for what a dialect adds to a longer message */
     STOP_LOOK_MS = 10,
@@ -89,14 +88,6 @@ static struct im_up_input *new_input(struct im_worker *w, const struct im_port *
     return in;
 }
 
-static void keep(struct im_letters *spare, struct im_letter *letter)
-{
-    if (spare->count < SPARE_MAX)
-        im_letters_add(spare, letter);
-    else
-        free(letter);
-}
-
 static void sort_empties(struct im_worker *w, struct im_letters *empties)
 {
     struct im_letter *letter;
@@ -105,7 +96,7 @@ static void sort_empties(struct im_worker *w, struct im_letters *empties)
         if (size == IM_UP_ONCE)
             free(letter);
         else
-            keep(size == IM_UP_SMALL ? &w->small : &w->inputs, letter);
+            im_letters_keep(size == IM_UP_SMALL ? &w->small : &w->inputs, letter);
     }
 }
 
@@ -401,18 +392,21 @@ static struct im_port *find(struct im_worker *w, const struct im_down *d)
     return slot->generation == d->generation ? slot->port : NULL;
 }
 
+/* The letter keeps its reference until it is back: what the core's thread made is freed there. */
 static void on_send(struct im_worker *w, struct im_down *d)
 {
     struct im_port *port = find(w, d);
-    if (!port) {
-        im_event_drop(&d->send.event);
+    if (!port)
         return;
-    }
+    const struct im_link_ops *ops = port->link->ops;
     if (d->send.lang >= 0)
         port->link->lang = (enum im_lang)d->send.lang;
     port->weight += d->send.weight;
     touch(w, port);
-    port->link->ops->send(port->link, d->send.event, d->send.own);
+    if (ops->tell)
+        ops->tell(port->link, d->send.event, d->send.own);
+    else
+        ops->send(port->link, im_event_hold(d->send.event), d->send.own);
 }
 
 static void on_hold(struct im_worker *w, struct im_down *d)
@@ -454,12 +448,14 @@ static void on_ban(struct im_worker *w, struct im_down *d)
 {
     im_bans_put(&w->bans, d->ban, now_ms());
     free(d->ban);
+    d->kind = IM_DOWN_NOTHING;
 }
 
 static void on_unban(struct im_worker *w, struct im_down *d)
 {
     im_bans_drop(&w->bans, im_str(d->key));
     free(d->key);
+    d->kind = IM_DOWN_NOTHING;
 }
 
 static void close_listeners(struct im_worker *w)
@@ -525,7 +521,6 @@ static void on_mail(evutil_socket_t fd, short what, void *arg)
     while ((letter = im_letters_next(&letters))) {
         struct im_down *d = (struct im_down *)(void *)letter;
         on_down[d->kind](w, d);
-        d->kind = IM_DOWN_NOTHING;
         im_letters_add(&w->spent, letter);
     }
     im_forms_clear(&w->forms);

@@ -160,19 +160,29 @@ static enum im_reason feed_head(struct im_ws_parser *p, const struct im_ws_limit
 
 /* Payload (5.3). */
 
-static void unmask(struct im_ws_parser *p, uint8_t *out, const uint8_t *in, size_t n)
+/* Returns all that came out, or'ed: below 0x80, it is ASCII. */
+static uint8_t unmask(struct im_ws_parser *p, uint8_t *out, const uint8_t *in, size_t n)
 {
-    uint64_t mask = p->mask | (uint64_t)p->mask << 32, word;
+    enum { WORDS = 4, STEP = WORDS * sizeof(uint64_t) };
+    uint64_t mask = p->mask | (uint64_t)p->mask << 32, word[WORDS], seen = 0;
+    uint8_t all = 0;
     size_t i = 0;
-    for (; n - i >= sizeof word; i += sizeof word) {
-        memcpy(&word, in + i, sizeof word);
-        word ^= mask;
-        memcpy(out + i, &word, sizeof word);
+    for (; n - i >= STEP; i += STEP) {
+        memcpy(word, in + i, STEP);
+        for (unsigned k = 0; k < WORDS; k++)
+            seen |= word[k] ^= mask;
+        memcpy(out + i, word, STEP);
+    }
+    for (; n - i >= sizeof *word; i += sizeof *word) {
+        memcpy(word, in + i, sizeof *word);
+        seen |= *word ^= mask;
+        memcpy(out + i, word, sizeof *word);
     }
     const uint8_t *m = (const uint8_t *)&mask;
     for (size_t k = 0; i < n; i++, k++)
-        out[i] = in[i] ^ m[k];
+        all |= out[i] = in[i] ^ m[k];
     memcpy(&p->mask, m + n % 4, sizeof p->mask);
+    return all | (seen & UINT64_C(0x8080808080808080) ? 0x80 : 0);
 }
 
 static enum im_reason check_text(struct im_ws_parser *p, size_t from)
@@ -329,13 +339,13 @@ static bool feed_whole(struct im_ws_parser *p, const struct im_ws_limits *limits
     memcpy(&p->mask, b + head - sizeof p->mask, sizeof p->mask);
     im_ws_buffer_borrow(p->pool, &p->message);
     im_ws_buffer_reserve(&p->message, len, len);
-    unmask(p, p->message.p, b + head, len);
+    uint8_t seen = unmask(p, p->message.p, b + head, len);
     p->message.len = len;
     *in = (struct im_str){in->p + head + len, in->len - head - len};
     e->kind = IM_WS_EV_MESSAGE;
     e->text = (b[0] & 0x0f) == IM_WS_TEXT;
     e->data = (struct im_str){(const char *)p->message.p, len};
-    if (e->text && !(im_ws_utf8_feed(&utf8, p->message.p, len) && im_ws_utf8_complete(&utf8)))
+    if (e->text && seen >= 0x80 && !(im_ws_utf8_feed(&utf8, p->message.p, len) && im_ws_utf8_complete(&utf8)))
         *e = (struct im_ws_event){.kind = IM_WS_EV_ERROR, .reason = IM_WS_UTF8};
     return true;
 }

@@ -29,6 +29,7 @@ bool im_ws_pool_drop(struct im_ws_pool **at)
         return false;
     im_ws_deflate_clear(pool);
     free(pool->spare.p);
+    im_out_clear(&pool->frame);
     free(pool);
     return true;
 }

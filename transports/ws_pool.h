@@ -40,6 +40,7 @@ struct im_ws_pool {
     int8_t deflater_level[16];
     struct im_ws_packed packed[IM_WS_PACKED];
     unsigned packed_next;
+    struct im_out frame; /* one that is being made; its memory stays */
     uint8_t control[IM_WS_CONTROL_MAX];
 };
 

@@ -28,6 +28,8 @@ struct model {
     } users[USERS];
     struct message log[EVENTS_MAX]; /* pos is the index + 1 */
     uint64_t head;
+    const struct im_store *hinted; /* the store that the hints are from */
+    struct im_store_hint hints[USERS][USERS];
 };
 
 struct model *model_new(uint64_t seed)
@@ -101,9 +103,13 @@ static void step_append(struct model *m, struct box *b)
 {
     enum { TOGETHER = 6 };
     struct im_store_append ops[TOGETHER];
+    struct im_store_hint *hints[TOGETHER];
     uint64_t earlier[TOGETHER], pos[TOGETHER];
     char cids[TOGETHER][16], texts[TOGETHER][16];
     unsigned count = 1 + pick(m, TOGETHER);
+    if (m->hinted != b->store)
+        memset(m->hints, 0, sizeof m->hints);
+    m->hinted = b->store;
     for (unsigned i = 0; i < count; i++) {
         unsigned from = pick(m, USERS), to = pick(m, USERS);
         const char *from_name = ids[from][pick(m, SPELLINGS)], *to_name = ids[to][pick(m, SPELLINGS)];
@@ -111,6 +117,8 @@ static void step_append(struct model *m, struct box *b)
         snprintf(cids[i], sizeof cids[i], "c%d", cid);
         snprintf(texts[i], sizeof texts[i], "%u", pick(m, 100000));
         ops[i] = op_append(from_name, to_name, cid < 0 ? NULL : cids[i], texts[i]);
+        hints[i] = &m->hints[from][to];
+        ops[i].hint = *hints[i];
         box_submit(b, &ops[i].op);
         earlier[i] = model_append(m, from, from_name, to, to_name, cid, texts[i]);
         pos[i] = m->head;
@@ -123,6 +131,7 @@ static void step_append(struct model *m, struct box *b)
         assert_int_equal(ops[i].event->msg.seq, earlier[i] ? 0 : m->log[pos[i] - 1].seq);
         if (earlier[i])
             assert_event(m, ops[i].earlier, earlier[i]);
+        *hints[i] = ops[i].hint;
         im_event_drop(&ops[i].earlier);
         im_event_drop(&ops[i].event);
     }

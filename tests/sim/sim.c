@@ -312,7 +312,8 @@ static void link_close(struct im_link *link, enum im_reason reason)
     p->closing = true;
 }
 
-static const struct im_link_ops sim_link = {link_send, link_queued, link_hold, link_close};
+static const struct im_link_ops sim_link = {
+    .send = link_send, .queued = link_queued, .hold = link_hold, .close = link_close};
 
 void sim_flush(struct world *w, struct peer *p)
 {

@@ -1,7 +1,9 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
+#include "core/mem.h"
 #include "tests/unit/unit.h"
 
 static void expect(struct im_out *out, const char *text)
@@ -95,6 +97,56 @@ static void utf8_is_checked_strictly(void **state)
     assert_true(im_str_utf8((struct im_str){NULL, 0}));
 }
 
+/* Whatever its length, and wherever what must be escaped stands: strings are looked through in words. */
+static void json_strings_of_every_length_are_escaped(void **state)
+{
+    enum { LONGEST = 40 };
+    static const struct {
+        char c;
+        const char *written;
+    } rows[] = {{'x', "x"},        {'"', "\\\""},        {'\\', "\\\\"},      {'\n', "\\n"},
+                {0x01, "\\u0001"}, {0x1f, "\\u001f"},    {0x20, " "},         {0x21, "!"},
+                {0x7f, "\x7f"},    {(char)0xc3, "\xc3"}, {(char)0x80, "\x80"}};
+    (void)state;
+    for (size_t len = 1; len <= LONGEST; len++)
+        for (size_t at = 0; at < len; at++)
+            for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                char *text = im_alloc(len), expected[LONGEST + 8];
+                memset(text, 'a', len);
+                text[at] = rows[i].c;
+                snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", (int)at, text, rows[i].written,
+                         (int)(len - at - 1), text + at + 1);
+                struct im_str s = {text, len};
+                struct im_out out = {0};
+                im_out_json(&out, s);
+                assert_string_equal(im_out_data(&out), expected);
+                assert_int_equal(im_str_json_plain(s), strlen(rows[i].written) == 1 ? len : at);
+                unsigned char c = (unsigned char)rows[i].c;
+                assert_int_equal(im_str_control(s), c < 0x20 || c == 0x7f);
+                im_out_clear(&out);
+                free(text);
+            }
+}
+
+static void numbers_of_every_length_are_written(void **state)
+{
+    (void)state;
+    char expected[24];
+    for (uint64_t n = 1, i = 0; i < 20; n *= 10, i++)
+        for (int d = -1; d <= 1; d++) {
+            struct im_out out = {0};
+            im_out_u64(&out, n + (uint64_t)d);
+            snprintf(expected, sizeof expected, "%llu", (unsigned long long)(n + (uint64_t)d));
+            assert_string_equal(im_out_data(&out), expected);
+            im_out_clear(&out);
+        }
+    struct im_out out = {0};
+    im_out_u64(&out, UINT64_MAX);
+    im_out_i64(&out, INT64_MIN);
+    assert_string_equal(im_out_data(&out), "18446744073709551615-9223372036854775808");
+    im_out_clear(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +157,8 @@ int main(void)
         cmocka_unit_test(bytes_live_while_anybody_holds_them),
         cmocka_unit_test(numbers_are_read_strictly),
         cmocka_unit_test(utf8_is_checked_strictly),
+        cmocka_unit_test(json_strings_of_every_length_are_escaped),
+        cmocka_unit_test(numbers_of_every_length_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

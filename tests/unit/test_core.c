@@ -32,6 +32,22 @@ static void nothing_is_said_before_the_store_has_committed(void **state)
     wire_close_now(&a);
 }
 
+static void a_store_that_does_not_wait_answers_at_once(void **state)
+{
+    struct world *w = *state;
+    struct wire a, b;
+    wire_open(w, &a, &im_dialect_json);
+    wire_login(&a, "a");
+    wire_open(w, &b, &im_dialect_json);
+    wire_login(&b, "b");
+    w->store->prompt = true;
+    im_core_input(w->core, &a.link, im_str("{\"op\":\"send\",\"id\":7,\"to\":\"b\",\"text\":\"hi\"}"));
+    assert_non_null(strstr(im_out_data(&a.out), "\"id\":7"));
+    assert_non_null(strstr(im_out_data(&b.out), "\"text\":\"hi\""));
+    wire_close_now(&a);
+    wire_close_now(&b);
+}
+
 static void a_repeated_cid_gets_the_first_answer(void **state)
 {
     struct world *w = *state;
@@ -553,6 +569,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         world_test(a_message_is_committed_acknowledged_and_shown),
         world_test(nothing_is_said_before_the_store_has_committed),
+        world_test(a_store_that_does_not_wait_answers_at_once),
         world_test(a_repeated_cid_gets_the_first_answer),
         world_test(a_message_waits_for_whom_it_is_for),
         world_test(a_named_device_gets_again_what_it_did_not_ack),

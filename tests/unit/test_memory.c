@@ -44,25 +44,47 @@ static void change_message(struct box *b, enum im_event_type type, const char *b
     im_event_drop(&op.event);
 }
 
-static void messages_are_shared_until_they_change(void **state)
+static void what_others_hold_does_not_change_under_their_hands(void **state)
 {
     struct im_event *sent = box_append(*state, "ann", "bob", NULL, "hi");
     struct im_event *read = only(*state, op_before("bob", "ann", 0, 10));
-    assert_ptr_equal(read, sent);
-    im_event_drop(&read);
     change_message(*state, IM_EV_REACT, "x");
-    read = only(*state, op_before("bob", "ann", 0, 10));
-    assert_ptr_not_equal(read, sent);
-    im_event_drop(&read);
-    struct im_store_since s = op_since("bob", 0, 1, 1000);
-    assert_int_equal(box_do(*state, &s.op), IM_OK);
-    assert_ptr_equal(s.events[0], sent);
-    drop_events(&s.events, &s.count);
-    /* what others hold does not change under their hands */
     change_message(*state, IM_EV_DELETE, NULL);
-    assert_true(str_is(sent->msg.body, "hi"));
-    assert_false(sent->msg.deleted);
+    assert_true(str_is(sent->msg.body, "hi") && str_is(read->msg.body, "hi"));
+    assert_false(sent->msg.deleted || read->msg.deleted);
+    assert_null(read->msg.reactions.p);
     im_event_drop(&sent);
+    im_event_drop(&read);
+}
+
+/* Events of all lengths go into blocks, and out of them from the oldest on. */
+static void what_is_kept_comes_back_whatever_its_length(void **state)
+{
+    enum { COUNT = 3000, LONGEST = 20000 };
+    struct box *b = *state;
+    static char text[LONGEST + 1];
+    for (unsigned i = 0; i < COUNT; i++) {
+        size_t len = i % 100 == 99 ? LONGEST : i % 300;
+        memset(text, 'a' + (int)(i % 26), len);
+        text[len] = '\0';
+        box_send(b, "ann", "bob", text);
+    }
+    for (unsigned kept = COUNT; kept > 0; kept /= 2) {
+        struct im_store_sweep op = {
+            .op.kind = IM_STORE_SWEEP, .retention_count = kept, .now_ms = 1700000000000, .limit = COUNT};
+        assert_int_equal(box_do(b, &op.op), IM_OK);
+        assert_int_equal(box_stats(b).events, kept);
+        struct im_store_since s = op_since("bob", 0, COUNT, UINT32_MAX);
+        assert_int_equal(box_do(b, &s.op), IM_OK);
+        assert_int_equal(s.count, kept);
+        for (size_t i = 0; i < s.count; i++) {
+            uint64_t n = s.events[i]->msg.pos - 1;
+            struct im_str body = s.events[i]->msg.body;
+            assert_int_equal(body.len, n % 100 == 99 ? LONGEST : n % 300);
+            assert_true(body.len == 0 || body.p[body.len - 1] == 'a' + (int)(n % 26));
+        }
+        drop_events(&s.events, &s.count);
+    }
 }
 
 /* One search does not keep everybody waiting, however much there is to look into. */
@@ -105,7 +127,8 @@ static void a_long_search_goes_by_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(messages_are_shared_until_they_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_others_hold_does_not_change_under_their_hands, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_kept_comes_back_whatever_its_length, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_search_goes_by_steps, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

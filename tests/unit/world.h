@@ -59,7 +59,8 @@ static void wire_close(struct im_link *link, enum im_reason reason)
     w->closed = true;
 }
 
-static const struct im_link_ops wire_ops = {wire_send, wire_queued, wire_hold, wire_close};
+static const struct im_link_ops wire_ops = {
+    .send = wire_send, .queued = wire_queued, .hold = wire_hold, .close = wire_close};
 
 static inline void world_wake(void *arg)
 {
@@ -88,6 +89,7 @@ static inline struct world *world_make(struct im_core_options options)
     w->config = im_config_new();
     assert_int_equal(im_store_memory_open(&store, &w->store, &error), IM_OK);
     options.config = w->config;
+    w->store->prompt = false; /* it answers when the test says so, as one with a disk does */
     options.store = w->store;
     options.counters = &w->counters;
     memcpy(options.hash_key, (uint8_t[IM_HASH_KEY_BYTES]){1, 2, 3}, sizeof options.hash_key);

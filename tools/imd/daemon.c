@@ -35,17 +35,21 @@
 
 /* Time. */
 
-static int utc_offset_s(int64_t now_ms)
+/* Clocks are put forward and back at full minutes: it is looked up once in each. */
+static int utc_offset_s(struct imd *imd, int64_t now_ms)
 {
     time_t now = (time_t)(now_ms / 1000);
     struct tm tm;
-    return localtime_r(&now, &tm) ? (int)tm.tm_gmtoff : 0;
+    if (imd->utc_offset_minute != now / 60)
+        imd->utc_offset_s = localtime_r(&now, &tm) ? (int)tm.tm_gmtoff : 0;
+    imd->utc_offset_minute = now / 60;
+    return imd->utc_offset_s;
 }
 
 void imd_clock(struct imd *imd)
 {
     int64_t now = im_log_wall_ms();
-    im_core_time(imd->core, now, im_loop_now_ms(), utc_offset_s(now));
+    im_core_time(imd->core, now, im_loop_now_ms(), utc_offset_s(imd, now));
 }
 
 static void on_turn(struct im_transport_env *env)

@@ -59,6 +59,8 @@ struct imd {
     struct im_log_file *log_file;
     struct im_log *log;
 
+    int64_t utc_offset_minute; /* when utc_offset_s was looked up last */
+    int utc_offset_s;
     struct event_base *base;
     struct im_counters counters;
     struct im_histogram histograms[IM_HISTOGRAM_COUNT];
