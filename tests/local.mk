@@ -16,7 +16,9 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += \
 	tests/run/browser.sh \
 	tests/run/driver \
-	tests/run/e2e.sh \
+	tests/run/e2e-1.sh \
+	tests/run/e2e-2.sh \
+	tests/run/e2e-3.sh \
 	tests/run/fault.sh \
 	tests/run/imd_tap.py \
 	tests/run/pytest \
@@ -38,6 +40,11 @@ check-valgrind:
 	  --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect \
 	  --suppressions=$(abs_top_srcdir)/tests/run/valgrind.supp"
 
+# The server as several threads, which is where --enable-sanitizers=thread has something to see.
+check-workers: all $(check_PROGRAMS)
+	IMD_WORKERS=2 $(MAKE) $(AM_MAKEFLAGS) check TESTS="$(E2E_TESTS) tests/run/fault.sh tests/conform/transport" \
+	  TEST_SUITE_LOG=workers.log
+
 coverage: check
 	@command -v lcov >/dev/null || { echo "coverage: lcov is missing (Debian: lcov)"; exit 1; }
 	lcov --quiet --capture --directory . --base-directory $(abs_top_srcdir) --no-external --output-file coverage.info
@@ -45,8 +52,8 @@ coverage: check
 	genhtml --quiet --output-directory coverage coverage.info
 	lcov --summary coverage.info
 
-.PHONY: check-valgrind coverage
-CLEANFILES += valgrind.log browser.log coverage.info
+.PHONY: check-valgrind check-workers coverage
+CLEANFILES += valgrind.log workers.log browser.log coverage.info
 
 clean-local:
 	rm -rf coverage tests/browser/node_modules

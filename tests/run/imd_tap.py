@@ -1,4 +1,5 @@
-"""A pytest plugin that reports every test as a line of TAP, for tests/run/driver."""
+"""A pytest plugin that reports every test as a line of TAP, for tests/run/driver; with --part K/N only of every Nth file,
+so that a folder's tests can run beside each other."""
 
 import pytest
 
@@ -34,6 +35,18 @@ class Tap:
     def pytest_sessionfinish(self):
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         reporter.write_line(f"1..{self.count}")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--part", default="1/1", help="K/N: of N parts the Kth")
+
+
+def pytest_collection_modifyitems(config, items):
+    part, parts = map(int, config.getoption("--part").split("/"))
+    files = sorted({item.fspath for item in items})
+    wanted = set(files[part - 1::parts])
+    config.hook.pytest_deselected(items=[item for item in items if item.fspath not in wanted])
+    items[:] = [item for item in items if item.fspath in wanted]
 
 
 def pytest_configure(config):
