@@ -87,7 +87,7 @@ def imd(store="memory", core=CORES[0], wrapper=()):
              ended(subprocess.Popen([*wrapper, find_program("imd", "IMD"), "-c", path], stderr=log, stdout=log,
                                     preexec_fn=on_core(core))) as process:
             try:
-                until(lambda: process.poll() is not None or reachable(ports["WS"]), "imd to be ready", 60)
+                until(lambda: process.poll() is not None or all(map(reachable, ports.values())), "imd to be ready", 60)
                 assert process.poll() is None
             except AssertionError:
                 log.seek(0)

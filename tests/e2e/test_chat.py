@@ -203,6 +203,19 @@ def test_the_classroom_over_tls(shared, closing, chat, name):
     assert room.recv() == "在"
 
 
+def test_tls_works_where_openssl_may_use_the_kernels(imd, certificate, closing, monkeypatch, tmp_path):
+    config = tmp_path / "openssl.cnf"
+    config.write_text("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nOptions = KTLS\n")
+    monkeypatch.setenv("OPENSSL_CONF", str(config))
+    daemon = imd(tls=certificate)
+    a, b = (Im(closing(WsLink(daemon.ws_url(tls=True), context=daemon.tls_context))) for _ in range(2))
+    a.login("ann"), b.login("bob")
+    texts = ["x" * size for size in (1, 100, 5000, 16000)]
+    for text in texts:
+        a.say("bob", text)
+    assert b.texts(len(texts)) == texts
+
+
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_a_client_chooses_compression(shared, closing, connect, name, compression):
     link = closing(WsLink(shared.ws_url(), compression=compression))
