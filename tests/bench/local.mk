@@ -1,11 +1,14 @@
 # How fast it is, beside the least that it could cost. None of this is part of make check: it takes minutes and a quiet
 # machine.
-EXTRA_PROGRAMS += tests/bench/floor tests/bench/durable_floor
+bench_programs = tests/bench/floor tests/bench/durable_floor tests/bench/core_alone
+EXTRA_PROGRAMS += $(bench_programs)
 tests_bench_floor_SOURCES = tests/bench/floor.c
 tests_bench_floor_LDADD = $(IM_CORE)
 tests_bench_durable_floor_SOURCES = tests/bench/durable_floor.c
 tests_bench_durable_floor_LDADD = $(IM_STORES) $(IM_IMBENCH) $(IM_CORE)
-CLEANFILES += tests/bench/floor$(EXEEXT) tests/bench/durable_floor$(EXEEXT)
+tests_bench_core_alone_SOURCES = tests/bench/core_alone.c
+tests_bench_core_alone_LDADD = $(IM_STORES) $(IM_CORE)
+CLEANFILES += $(bench_programs)
 
 EXTRA_DIST += \
 	tests/bench/bench.py \
@@ -19,7 +22,7 @@ bench_env = $(AM_TESTS_ENVIRONMENT) top_builddir='$(abs_top_builddir)'; export t
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; $(PYTHON3)
 
 # BENCH_SECONDS=N: how long each of some eighty runs measures; 1 if not said.
-bench: all tests/bench/floor$(EXEEXT) tests/bench/durable_floor$(EXEEXT)
+bench: all $(bench_programs)
 	@$(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
 
 # BENCH_RECORD=1: these are the counts to compare with from now on.
