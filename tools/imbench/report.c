@@ -61,12 +61,13 @@ static void show_speed(const struct run *r)
 
 static void show_server(const struct run *r)
 {
+    const struct options *o = r->options;
     printf("  server      %.0f %% of a core", 100 * ratio(r->server.cpu_ns, r->elapsed_ns));
     if (r->done)
         printf(", %.3f us for each of %" PRIu64 " %s", us(r->server.cpu_ns) / (double)r->done, r->done,
                r->options->scenario->unit);
     printf("\n  memory      %.1f MiB", (double)r->rss_after / 1048576);
-    if (r->sent == 0)
+    if (o->scenario->resting)
         printf(", %.0f bytes for each connection", rss_each(r));
     putchar('\n');
 }
@@ -80,6 +81,8 @@ void report_table(const struct run *r)
         show_messages(r);
     if (r->done > 0)
         show_speed(r);
+    if (o->endpoint.tls)
+        printf("  TLS         %" PRIu64 " handshakes, %" PRIu64 " of them resumed\n", r->net.secured, r->net.resumed);
     if (o->pid)
         show_server(r);
     printf("  imbench     %.0f %% of a core%s\n", 100 * ratio(r->own.cpu_ns, r->elapsed_ns),
@@ -108,7 +111,7 @@ static json_t *server_json(const struct run *r)
     json_t *json = json_pack("{s:f, s:f, s:f, s:I}", "cpu_us", us(r->server.cpu_ns) / (double)(r->done ? r->done : 1),
                              "busy", ratio(r->server.cpu_ns, r->elapsed_ns), "waited",
                              ratio(r->server.waited_ns, r->elapsed_ns), "rss", (json_int_t)r->rss_after);
-    if (r->sent == 0)
+    if (r->options->scenario->resting)
         json_object_set_new(json, "rss_per_connection", json_real(rss_each(r)));
     return json;
 }
@@ -134,6 +137,10 @@ static json_t *result_json(const struct run *r)
                              ratio(r->done, r->elapsed_ns) * 1e9, "latency_us", latency_json(r), "imbench", own);
     if (o->scenario->open_loop)
         json_object_set_new(json, "rate", json_integer(o->rate));
+    if (o->endpoint.tls)
+        json_object_set_new(
+            json, "tls",
+            json_pack("{s:I, s:I}", "handshakes", (json_int_t)r->net.secured, "resumed", (json_int_t)r->net.resumed));
     if (o->pid)
         json_object_set_new(json, "server", server_json(r));
     if (r->status != EX_OK)
