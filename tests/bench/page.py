@@ -90,8 +90,7 @@ def beside_others(results):
     for title, column, memory in (("**imd**, classroom", 2, 1), ("**imd**, im.v1", 4, 2)):
         rows.append([title] + [row[column].partition(" ")[0] for row in ratios] + [f"{int(idle[memory].partition(' ')[0]) / 1000:.1f}"])
     return ("### Beside others\n\nMultiples of the floor. The others were measured in a run of their own, against the same floor: "
-            "each with its own\nprotocol, as its clients use it, and most of them keep nothing.\n\n" +
-            as_table(rows + [list(row) for row in OTHERS]))
+            "medians of three, each\nwith its own protocol.\n\n" + as_table(rows + [list(row) for row in OTHERS]))
 
 
 def render(results):

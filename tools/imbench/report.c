@@ -9,7 +9,8 @@
 #include "tools/imbench/run.h"
 #include "tools/imbench/scenario.h"
 
-/* Beyond this share of a core, and with the server below it, it was imbench that set the pace. */
+/* Beyond this share of a core, and with the server below it, it was imbench that set the pace: busy, or kept waiting
+ * for a core by others. */
 #define BUSY 0.9
 
 static double ratio(uint64_t a, uint64_t b)
@@ -28,9 +29,14 @@ static double rss_each(const struct run *r)
     return ratio(r->rss_after > r->rss_before ? r->rss_after - r->rss_before : 0, r->in);
 }
 
+static double share(const struct usage *u, const struct run *r)
+{
+    return ratio(u->cpu_ns + u->waited_ns, r->elapsed_ns);
+}
+
 static bool was_bottleneck(const struct run *r)
 {
-    return ratio(r->own.cpu_ns, r->elapsed_ns) > BUSY && ratio(r->server.cpu_ns, r->elapsed_ns) < BUSY;
+    return share(&r->own, r) > BUSY && share(&r->server, r) < BUSY;
 }
 
 static const char *dialect_name(const struct run *r)
@@ -85,7 +91,8 @@ void report_table(const struct run *r)
         printf("  TLS         %" PRIu64 " handshakes, %" PRIu64 " of them resumed\n", r->net.secured, r->net.resumed);
     if (o->pid)
         show_server(r);
-    printf("  imbench     %.0f %% of a core%s\n", 100 * ratio(r->own.cpu_ns, r->elapsed_ns),
+    printf("  imbench     %.0f %% of a core, %.0f %% waiting for one%s\n", 100 * ratio(r->own.cpu_ns, r->elapsed_ns),
+           100 * ratio(r->own.waited_ns, r->elapsed_ns),
            was_bottleneck(r) ? ": it was the bottleneck; the server could do more" : "");
 }
 
