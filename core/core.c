@@ -61,6 +61,7 @@ void im_core_time(struct im_core *core, int64_t wall_ms, uint64_t mono_ms, int u
     if (mono_ms > core->mono_ms)
         core->mono_ms = mono_ms;
     core->env.utc_offset_s = utc_offset_s;
+    im_receipts_turn(core);
 }
 
 void im_core_online(const struct im_core *core, struct im_online *online)

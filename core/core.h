@@ -35,7 +35,7 @@ void im_core_free(struct im_core **);
 void im_core_configure(struct im_core *, const struct im_config *);
 
 /* Tells the time: before up-calls of a turn. wall_ms since 1970 (may jump), mono_ms from any start (never goes back).
- */
+ * Sends some of what has fallen due meanwhile. */
 void im_core_time(struct im_core *, int64_t wall_ms, uint64_t mono_ms, int utc_offset_s);
 /* Deadlines, rates, and cursors to be written; call about every IM_TICK_MS. */
 #define IM_TICK_MS 100

@@ -171,8 +171,9 @@ struct im_user {
     char *status;           /* malloc'd or NULL */
     struct im_mark *marks;  /* to be written; core->marks has them all */
     struct im_watch *watchers;
-    uint64_t leaves_ms; /* in core->leaving: when others are told that the user is away; 0: not */
-    int64_t left_ms;    /* when it was, by the clock */
+    uint64_t receipts_ms; /* since when it is in core->receivers */
+    uint64_t leaves_ms;   /* in core->leaving: when others are told that the user is away; 0: not */
+    int64_t left_ms;      /* when it was, by the clock */
     struct im_user *receipt_prev, *receipt_next; /* in core->receivers */
     struct im_user *leave_prev, *leave_next;     /* in core->leaving */
     UT_hash_handle hh;                           /* by key */
@@ -216,8 +217,9 @@ struct im_core {
     struct im_session *throttled; /* out of rate */
     struct im_cursor *dirty;
     struct im_mark *marks;
-    struct im_user *receivers; /* have received messages whose senders are to be told */
-    struct im_user *leaving;   /* their last session has gone, and nobody was told yet */
+    struct im_user *receivers;            /* have received messages whose senders are to be told; since longest first */
+    size_t receiver_count, receivers_new; /* new: since this turn began */
+    struct im_user *leaving;              /* their last session has gone, and nobody was told yet */
     uint64_t groups_ms, sweep_ms;
     bool sweeping;
     struct im_hasher *hasher;
@@ -278,7 +280,8 @@ void im_group_after(struct im_core *, const struct im_msg *);
 /* receipts.c */
 void im_receipt_fresh(struct im_user *, struct im_event *);                /* was given to one of the user's sessions */
 void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a device has all up to pos */
-void im_receipts_flush(struct im_core *);
+void im_receipts_turn(struct im_core *); /* some of those that are due; and on a tick */
+void im_receipts_tick(struct im_core *);
 void im_receipts_forget(struct im_core *, struct im_user *);
 void im_mark_read(struct im_core *, struct im_session *, const struct im_name *conv, uint64_t seq);
 void im_marks_flush(struct im_core *);

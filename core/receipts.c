@@ -6,6 +6,8 @@
  * cursors, and how far a conversation was read. Both only grow, and many steps become one: senders are told, and marks
  * written, at intervals. */
 
+enum { TURN_RECEIPTS = 4, TICK_RECEIPTS = 64 }; /* users, of whom each has received something */
+
 static void drop_oldest(struct im_user *user, size_t n)
 {
     if (user->fresh == NULL)
@@ -78,7 +80,10 @@ void im_receipt_advance(struct im_core *core, struct im_user *user, uint64_t pos
     if (user->fresh_count == 0 || user->receipts_due)
         return;
     user->receipts_due = true;
+    user->receipts_ms = core->mono_ms;
     DL_APPEND2(core->receivers, user, receipt_prev, receipt_next);
+    core->receiver_count++;
+    core->receivers_new++;
 }
 
 static void tell(struct im_core *core, struct im_user *to, const struct im_user *reader, uint64_t received,
@@ -124,18 +129,37 @@ static void flush_user(struct im_core *core, struct im_user *user)
 
 static void not_due(struct im_core *core, struct im_user *user)
 {
-    if (user->receipts_due)
-        DL_DELETE2(core->receivers, user, receipt_prev, receipt_next);
+    if (!user->receipts_due)
+        return;
     user->receipts_due = false;
+    DL_DELETE2(core->receivers, user, receipt_prev, receipt_next);
+    core->receiver_count--;
 }
 
-void im_receipts_flush(struct im_core *core)
+static void flush_some(struct im_core *core, size_t most)
 {
-    while (core->receivers) {
-        struct im_user *user = core->receivers;
+    uint64_t interval_ms = core->config->cursor_interval_ms;
+    for (struct im_user *user; most > 0 && (user = core->receivers); most--) {
+        if (core->mono_ms - user->receipts_ms < interval_ms)
+            return;
         not_due(core, user);
         flush_user(core, user);
     }
+}
+
+/* Each receipt is a write to somebody's socket, and a message that comes meanwhile waits for all of them. So no turn
+ * sends many more than have fallen due in its time. */
+void im_receipts_turn(struct im_core *core)
+{
+    size_t more = core->receivers_new;
+    core->receivers_new = 0;
+    flush_some(core, more + TURN_RECEIPTS);
+}
+
+/* What the turns have left, or where there were none. */
+void im_receipts_tick(struct im_core *core)
+{
+    flush_some(core, core->receiver_count / 4 + TICK_RECEIPTS);
 }
 
 void im_receipts_forget(struct im_core *core, struct im_user *user)

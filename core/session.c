@@ -375,9 +375,9 @@ void im_core_tick(struct im_core *core)
     if (core->mono_ms - core->cursors_ms >= core->config->cursor_interval_ms) {
         core->cursors_ms = core->mono_ms;
         im_cursors_flush(core);
-        im_receipts_flush(core);
         im_marks_flush(core);
     }
+    im_receipts_tick(core);
     im_presence_tick(core, false);
     im_sweep_tick(core);
     if (core->drain_rate > 0)

@@ -45,6 +45,8 @@ dist_docpages_DATA = \
 	doc/auth.md \
 	doc/benchmarks.md \
 	doc/benchmarks.svg \
+	doc/benchmarks-latency.svg \
+	doc/benchmarks-memory.svg \
 	doc/hooks.md \
 	doc/im.v1.schema.json \
 	doc/page.png \

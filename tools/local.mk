@@ -82,6 +82,7 @@ noinst_LIBRARIES += tools/imbench/libimbench.a
 tools_imbench_libimbench_a_SOURCES = \
 	tools/imbench/check.c tools/imbench/check.h \
 	tools/imbench/client.c tools/imbench/client.h \
+	tools/imbench/deflate.c tools/imbench/deflate.h \
 	tools/imbench/hist.c tools/imbench/hist.h \
 	tools/imbench/net.c tools/imbench/net.h \
 	tools/imbench/options.c tools/imbench/options.h \
@@ -93,7 +94,7 @@ tools_imbench_libimbench_a_SOURCES = \
 	tools/imbench/svg.c \
 	tools/imbench/tls.c tools/imbench/tls.h \
 	tools/imbench/wire.c tools/imbench/wire.h
-IM_IMBENCH = tools/imbench/libimbench.a $(OPENSSL_LIBS) -lm
+IM_IMBENCH = tools/imbench/libimbench.a $(OPENSSL_LIBS) $(ZLIB_LIBS) -lm
 
 bin_PROGRAMS += tools/imbench/imbench
 tools_imbench_imbench_SOURCES = tools/imbench/main.c

@@ -36,6 +36,12 @@ struct im_stream_plain {
     struct event readable;
 };
 
+struct im_stream_tls {
+    struct bufferevent *bev; /* NULL: freed, its descriptor closes this turn */
+    struct im_queue queue;   /* empty while the bufferevent has something to write */
+    struct im_later flush;   /* at the end of this turn */
+};
+
 /* The diagram is in stream.h. TOLD: ended() has been called, and the descriptor is not closed yet. */
 enum im_stream_state { HANDSHAKING, OPEN, FINISHING, ENDED, TOLD };
 
@@ -62,7 +68,7 @@ struct im_stream {
     struct im_timer stall;
     union {
         struct im_stream_plain plain;
-        struct bufferevent *bev; /* NULL: freed, its descriptor closes this turn */
+        struct im_stream_tls tls;
     };
     unsigned uid;
     enum im_reason deadline_reason;

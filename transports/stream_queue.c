@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -105,7 +106,7 @@ static void drop_first(struct im_queue *q, struct im_queue_pool *pool)
     drop_block(pool, b);
 }
 
-static void drain(struct im_queue *q, struct im_queue_pool *pool, size_t n)
+void im_queue_drain(struct im_queue *q, struct im_queue_pool *pool, size_t n)
 {
     while (n > 0) {
         struct im_block *b = q->first;
@@ -117,6 +118,26 @@ static void drain(struct im_queue *q, struct im_queue_pool *pool, size_t n)
         n -= b->len;
         drop_first(q, pool);
     }
+}
+
+struct im_str im_queue_first(const struct im_queue *q, struct im_bytes **owner)
+{
+    *owner = q->first->owner;
+    return (struct im_str){(const char *)q->first->p, q->first->len};
+}
+
+struct im_str im_queue_next(const struct im_queue *q, uint8_t *room, size_t most)
+{
+    const struct im_block *b = q->first;
+    size_t len = 0;
+    if (!b->next || b->len >= most)
+        return (struct im_str){(const char *)b->p, b->len < most ? b->len : most};
+    for (; b && len < most; b = b->next) {
+        size_t n = b->len < most - len ? b->len : most - len;
+        memcpy(room + len, b->p, n);
+        len += n;
+    }
+    return (struct im_str){(const char *)room, len};
 }
 
 static ssize_t send_pieces(const struct im_queue *q, int fd)
@@ -133,7 +154,7 @@ ssize_t im_queue_send(struct im_queue *q, struct im_queue_pool *pool, int fd)
     assert(q->first);
     ssize_t n = q->first->next ? send_pieces(q, fd) : send(fd, q->first->p, q->first->len, MSG_NOSIGNAL);
     if (n > 0)
-        drain(q, pool, (size_t)n);
+        im_queue_drain(q, pool, (size_t)n);
     return n;
 }
 

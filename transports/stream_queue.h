@@ -6,7 +6,7 @@
 
 #include "core/bytes.h"
 
-/* What waits to leave through a plain socket: small writes are gathered in blocks, large ones referred to. Zero is
+/* What waits to leave at the end of a turn: small writes are gathered in blocks, large ones referred to. Zero is
  * empty, and costs no memory. */
 struct im_block;
 struct im_queue {
@@ -26,6 +26,11 @@ void im_queue_refer(struct im_queue *, const uint8_t *p, size_t len, struct im_b
 /* Hands as much of it as it can to the socket in one call; what has left is gone from the queue. How many bytes, or -1
  * and errno as from sendmsg(); never SIGPIPE. The queue must not be empty. */
 ssize_t im_queue_send(struct im_queue *, struct im_queue_pool *, int fd);
+/* The next bytes, at most so many, in one piece: where they lie, or, if they lie in several, copied to `room`. */
+struct im_str im_queue_next(const struct im_queue *, uint8_t *room, size_t most);
+/* The bytes that lie together at the front. *owner: whose they are if they are referred to, else NULL. */
+struct im_str im_queue_first(const struct im_queue *, struct im_bytes **owner);
+void im_queue_drain(struct im_queue *, struct im_queue_pool *, size_t n); /* they have left */
 void im_queue_clear(struct im_queue *, struct im_queue_pool *);
 
 #endif

@@ -6,7 +6,9 @@
 #include "transports/stream_private.h"
 #include "transports/tls.h"
 
-/* TLS, on libevent's bufferevent. */
+/* TLS, on libevent's bufferevent: it shakes hands, reads, and waits for a socket that takes no more. What is written is
+ * gathered until the turn ends, and then goes out by ourselves, in as few records as can be: a bufferevent would make
+ * one, with a system call of its own, of each piece of its buffer, and arm and disarm the socket for it. */
 
 enum { TURN_BYTES = 256 * 1024 }; /* what one turn may move, so that no stream starves the others */
 
@@ -14,15 +16,18 @@ enum { TURN_BYTES = 256 * 1024 }; /* what one turn may move, so that no stream s
  * piece would look stalled; and partial writes, which would be OpenSSL's answer, make libevent lose bytes. So no piece
  * is larger than a record. */
 enum { PIECE_BYTES = 16 * 1024 };
+_Static_assert(PIECE_BYTES <= IM_LOOP_BUFFER, "a record is gathered in the loop's buffer");
+
+#define OWNER(entry, member) ((struct im_stream *)(void *)((char *)(entry)-offsetof(struct im_stream, member)))
 
 static struct evbuffer *output(const struct im_stream *s)
 {
-    return bufferevent_get_output(s->bev);
+    return bufferevent_get_output(s->tls.bev);
 }
 
 static struct evbuffer *input(const struct im_stream *s)
 {
-    return bufferevent_get_input(s->bev);
+    return bufferevent_get_input(s->tls.bev);
 }
 
 /* Input. */
@@ -54,9 +59,9 @@ static void on_read(struct bufferevent *bev, void *arg)
 static void read_on(struct im_stream *s, bool on)
 {
     if (on)
-        bufferevent_enable(s->bev, EV_READ);
+        bufferevent_enable(s->tls.bev, EV_READ);
     else
-        bufferevent_disable(s->bev, EV_READ);
+        bufferevent_disable(s->tls.bev, EV_READ);
 }
 
 /* Output. */
@@ -81,14 +86,6 @@ static size_t piece(size_t len)
     return len > PIECE_BYTES ? PIECE_BYTES : len;
 }
 
-static void copy(struct im_stream *s, const uint8_t *p, size_t len)
-{
-    for (size_t n; len > 0; p += n, len -= n) {
-        n = piece(len);
-        evbuffer_add(output(s), p, n);
-    }
-}
-
 static void drop_bytes(const void *data, size_t len, void *arg)
 {
     struct im_bytes *b = arg;
@@ -96,12 +93,88 @@ static void drop_bytes(const void *data, size_t len, void *arg)
     im_bytes_drop(&b);
 }
 
-static void refer(struct im_stream *s, const uint8_t *p, size_t len, struct im_bytes *owner)
+static void wait_copy(struct im_stream *s, const uint8_t *p, size_t len)
+{
+    for (size_t n; len > 0; p += n, len -= n) {
+        n = piece(len);
+        evbuffer_add(output(s), p, n);
+    }
+}
+
+static void wait_refer(struct im_stream *s, const uint8_t *p, size_t len, struct im_bytes *owner)
 {
     for (size_t n; len > 0; p += n, len -= n) {
         n = piece(len);
         evbuffer_add_reference(output(s), p, n, owner ? drop_bytes : NULL, owner ? im_bytes_hold(owner) : NULL);
     }
+}
+
+/* The record that the socket did not take must come first, and whole. */
+static void hand_over(struct im_stream *s, struct im_str record)
+{
+    struct im_queue *q = &s->tls.queue;
+    struct im_queue_pool *blocks = im_loop_blocks(s->loop);
+    wait_copy(s, (const uint8_t *)record.p, record.len);
+    im_queue_drain(q, blocks, record.len);
+    while (q->first) {
+        struct im_bytes *owner;
+        struct im_str rest = im_queue_first(q, &owner);
+        if (owner)
+            wait_refer(s, (const uint8_t *)rest.p, rest.len, owner);
+        else
+            wait_copy(s, (const uint8_t *)rest.p, rest.len);
+        im_queue_drain(q, blocks, rest.len);
+    }
+}
+
+static void flush(struct im_stream *s)
+{
+    struct im_queue *q = &s->tls.queue;
+    size_t sum = 0;
+    while (q->first) {
+        struct im_str record = im_queue_next(q, im_loop_buffer(s->loop), PIECE_BYTES);
+        if (sum >= TURN_BYTES || !im_tls_write(s->tls.bev, record.p, record.len)) {
+            hand_over(s, record);
+            break;
+        }
+        im_queue_drain(q, im_loop_blocks(s->loop), record.len);
+        im_stream_left(s, record.len);
+        sum += record.len;
+    }
+    if (sum > 0)
+        im_stream_drain(s);
+}
+
+static void flush_due(struct im_later *later)
+{
+    struct im_stream *s = OWNER(later, tls.flush);
+    if (s->state < ENDED)
+        flush(s);
+}
+
+static bool waits(const struct im_stream *s)
+{
+    return evbuffer_get_length(output(s)) > 0;
+}
+
+static void copy(struct im_stream *s, const uint8_t *p, size_t len)
+{
+    if (waits(s)) {
+        wait_copy(s, p, len);
+        return;
+    }
+    im_queue_copy(&s->tls.queue, im_loop_blocks(s->loop), p, len);
+    im_soon_add(s->loop, &s->tls.flush, flush_due);
+}
+
+static void refer(struct im_stream *s, const uint8_t *p, size_t len, struct im_bytes *owner)
+{
+    if (waits(s)) {
+        wait_refer(s, p, len, owner);
+        return;
+    }
+    im_queue_refer(&s->tls.queue, p, len, owner);
+    im_soon_add(s->loop, &s->tls.flush, flush_due);
 }
 
 /* Beginning and end. */
@@ -126,14 +199,14 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 
 static bool start(struct im_stream *s, const struct im_stream_open *o)
 {
-    s->bev = o->server ? im_tls_connect(o->tls, o->env->base, o->fd, o->server)
-                       : im_tls_bufferevent(o->tls, o->env->base, o->fd);
-    if (!s->bev)
+    s->tls.bev = o->server ? im_tls_connect(o->tls, o->env->base, o->fd, o->server)
+                           : im_tls_bufferevent(o->tls, o->env->base, o->fd);
+    if (!s->tls.bev)
         return false;
-    bufferevent_setcb(s->bev, on_read, on_written, on_event, s);
-    bufferevent_setwatermark(s->bev, EV_WRITE, SIZE_MAX, 0); /* on_written() comes whenever something has left */
-    bufferevent_set_max_single_read(s->bev, TURN_BYTES);
-    bufferevent_set_max_single_write(s->bev, TURN_BYTES);
+    bufferevent_setcb(s->tls.bev, on_read, on_written, on_event, s);
+    bufferevent_setwatermark(s->tls.bev, EV_WRITE, SIZE_MAX, 0); /* on_written() comes whenever something has left */
+    bufferevent_set_max_single_read(s->tls.bev, TURN_BYTES);
+    bufferevent_set_max_single_write(s->tls.bev, TURN_BYTES);
     evbuffer_add_cb(output(s), output_changed, s);
     im_stream_deadline(s, o->env->config->tls_handshake_ms, IM_TLS_TIMEOUT);
     return true;
@@ -141,25 +214,28 @@ static bool start(struct im_stream *s, const struct im_stream_open *o)
 
 static void say_end(struct im_stream *s)
 {
-    im_tls_end(s->bev);
+    im_tls_end(s->tls.bev);
 }
 
 /* It may have callbacks under way: without these they find nothing to call. */
 static void stop(struct im_stream *s)
 {
-    if (!s->bev)
+    if (!s->tls.bev)
         return;
     evbuffer_remove_cb(output(s), output_changed, s);
-    bufferevent_setcb(s->bev, NULL, NULL, NULL, NULL);
-    bufferevent_disable(s->bev, EV_READ | EV_WRITE);
+    bufferevent_setcb(s->tls.bev, NULL, NULL, NULL, NULL);
+    bufferevent_disable(s->tls.bev, EV_READ | EV_WRITE);
 }
 
 /* libevent closes the descriptor when it finalises the bufferevent, which is a turn after letting go of it. */
 static bool close_it(struct im_stream *s)
 {
-    if (s->bev) {
-        bufferevent_free(s->bev);
-        s->bev = NULL;
+    if (s->tls.flush.queued)
+        return false;
+    im_queue_clear(&s->tls.queue, im_loop_blocks(s->loop));
+    if (s->tls.bev) {
+        bufferevent_free(s->tls.bev);
+        s->tls.bev = NULL;
         s->fd = -1;
         return false;
     }
@@ -182,6 +258,6 @@ const struct im_carrier im_carrier_tls = {
 
 void im_stream_tls_names(const struct im_stream *s, const char **version, const char **cipher)
 {
-    if (s->carrier == &im_carrier_tls && s->bev)
-        im_tls_names(s->bev, version, cipher);
+    if (s->carrier == &im_carrier_tls && s->tls.bev)
+        im_tls_names(s->tls.bev, version, cipher);
 }

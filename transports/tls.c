@@ -46,7 +46,8 @@ static SSL_CTX *new_context(const SSL_METHOD *method)
     /* Peers that leave without close_notify are normal, and messages here are framed: truncation shows above. */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    /* Moving: what im_tls_write() could not write is repeated by libevent from its own buffer. */
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     return ctx;
@@ -189,6 +190,14 @@ struct bufferevent *im_tls_connect(struct im_tls *tls, struct event_base *base, 
         SSL_free(ssl);
     ERR_clear_error();
     return bev;
+}
+
+bool im_tls_write(struct bufferevent *bev, const void *p, size_t n)
+{
+    ERR_clear_error();
+    bool done = SSL_write(bufferevent_openssl_get_ssl(bev), p, (int)n) > 0;
+    ERR_clear_error();
+    return done;
 }
 
 void im_tls_end(struct bufferevent *bev)

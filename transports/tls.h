@@ -24,6 +24,9 @@ enum im_reason im_tls_client_new(struct im_tls **out, struct im_error *);
 /* A client-side bufferevent over fd, handshake under way, for the server of this name or address; otherwise as above.
  */
 struct bufferevent *im_tls_connect(struct im_tls *, struct event_base *, int fd, const char *server);
+/* All of it as one record, at once, past the bufferevent's output, which must be empty; n <= 16 KiB. False: the socket
+ * does not take it, or worse; the same bytes then must be the next in that output. */
+bool im_tls_write(struct bufferevent *, const void *p, size_t n);
 /* Sends our close_notify; what the peer still sends can be read. Call when the output has drained. */
 void im_tls_end(struct bufferevent *);
 /* What went wrong last on the connection, "" if unknown; size bytes at most with the NUL. */

@@ -90,16 +90,19 @@ static void on_close(struct websocket *ws, const struct im_ws_event *e)
 
 /* Output. */
 
+/* A whole frame that begins at *off, or NULL: it goes as it is. */
 static struct im_bytes *pack(struct websocket *ws, struct im_bytes *b, uint8_t first, size_t *off)
 {
     const struct im_config *config = ws->env->config;
     const struct im_ws_deflate *d = &ws->parser.deflate;
+    uint64_t *runs = &ws->env->counters->n[IM_C_DEFLATE_RUNS];
     int level = (int)config->deflate_level;
     if (!d->on || b->len == 0 || b->len < config->deflate_min_bytes)
         return NULL;
     first |= IM_WS_RSV1;
     if (!d->ours_kept)
-        return im_ws_deflate_shared(ws->parser.pool, b, first, d->bits, level, off);
+        return im_ws_deflate_shared(ws->parser.pool, b, first, d->bits, level, off, runs);
+    im_count(runs, 1);
     return im_ws_deflate_kept(&ws->deflater, (struct im_str){(const char *)b->data, b->len}, first, d->bits, level,
                               off);
 }
@@ -112,6 +115,7 @@ static void send_message(struct websocket *ws, struct im_bytes *b, uint8_t opcod
     if (packed) {
         im_stream_write_bytes(ws->stream, packed, off);
         im_bytes_drop(&packed);
+        im_count(&ws->env->counters->n[IM_C_WS_DEFLATED_OUT], 1);
     } else {
         im_stream_write(ws->stream, head, im_ws_frame_head(head, first, b->len));
         im_stream_write_bytes(ws->stream, b, 0);

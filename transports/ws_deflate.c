@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <zlib.h>
 
+#include "core/counters.h"
 #include "core/mem.h"
 #include "transports/ws_frame.h"
 #include "transports/ws_handshake.h"
@@ -269,9 +270,17 @@ static void remember(struct im_ws_pool *pool, struct im_bytes *plain, struct im_
     packed->level = (int8_t)level;
 }
 
-struct im_bytes *im_ws_deflate_shared(struct im_ws_pool *pool, struct im_bytes *plain, uint8_t first, int bits,
-                                      int level, size_t *off)
+/* Nothing refers farther back than to the message's beginning: what fits into the peer's window may be compressed as
+ * for those with the largest, and is the same for all. */
+static int window_for(const struct im_bytes *plain, int bits)
 {
+    return plain->len <= 1u << bits ? 15 : bits;
+}
+
+struct im_bytes *im_ws_deflate_shared(struct im_ws_pool *pool, struct im_bytes *plain, uint8_t first, int bits,
+                                      int level, size_t *off, uint64_t *runs)
+{
+    bits = window_for(plain, bits);
     const struct im_ws_packed *known = find_packed(pool, plain, bits, level);
     if (known) {
         *off = known->off;
@@ -281,6 +290,7 @@ struct im_bytes *im_ws_deflate_shared(struct im_ws_pool *pool, struct im_bytes *
     struct im_str text = {(const char *)plain->data, plain->len};
     struct im_bytes *framed = deflate_frame(z, text, first, off);
     deflateReset(z);
+    im_count(runs, 1);
     remember(pool, plain, framed, *off, bits, level);
     return framed;
 }

@@ -36,10 +36,11 @@ enum im_reason im_ws_inflate_end(struct z_stream_s *, struct im_ws_buffer *out, 
 /* Compression (7.2.1). */
 
 /* plain as a compressed frame that begins at *off: a reference that the caller drops. NULL: compressing does not pay.
- * No window is kept, so one result serves every peer with the same bits, and is remembered while plain is shared.
+ * No window is kept, so one result serves every peer into whose window plain fits, and else those with the same bits;
+ * it is remembered while plain is shared. *runs grows by one unless it was.
  * `first` is the frame's first octet, and the same whenever plain is. */
 struct im_bytes *im_ws_deflate_shared(struct im_ws_pool *, struct im_bytes *plain, uint8_t first, int bits, int level,
-                                      size_t *off);
+                                      size_t *off, uint64_t *runs);
 /* The same with a window that is kept in *stream (NULL at first; end it with im_ws_deflater_end). */
 struct im_bytes *im_ws_deflate_kept(struct z_stream_s **stream, struct im_str plain, uint8_t first, int bits, int level,
                                     size_t *off);

@@ -26,7 +26,7 @@ struct im_ws_packed {
 };
 
 enum {
-    IM_WS_PACKED = 4,              /* compressed messages remembered: the forms one event may take */
+    IM_WS_PACKED = 8,              /* compressed messages remembered: the forms one event may take, for two windows */
     IM_WS_SPARE_BYTES = 64 * 1024, /* a bigger buffer is not kept */
     IM_WS_CONTROL_MAX = 125,       /* RFC 6455, 5.5 */
 };

@@ -1,21 +1,27 @@
 """make bench: what a message costs imd, beside the least that it could cost, in the same run; writes what it finds out
-into doc/benchmarks.md and doc/benchmarks.svg. BENCH_SECONDS: how long each run measures."""
+into results.json beside this file, and from it the tables of doc/benchmarks.md and its pictures.
 
-import datetime
+BENCH_SECONDS: how long each run measures. BENCH_ONLY: parts, with commas between; the others stay as they are."""
+
+import json
 import os
-import platform
-import re
 import resource
 import statistics
 import sys
+import time
 
-import chart
-from servers import CORES, HERE, WAITED, durable_floor, floor, imd
+import page
+import where
+from servers import CORES, HERE, WAITED, can_have_workers, core_alone, durable_floor, floor, imd
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1"))
+VALGRIND = os.environ.get("VALGRIND", "")
 REPEATS = 3
-DOC = os.path.join(HERE, "..", "..", "doc")
-TIME = ("-t", SECONDS)
+RESULTS = os.path.join(HERE, "results.json")
+WARM = ("-W", min(0.5, SECONDS))
+TIME = ("-t", SECONDS, *WARM)
+PROTOCOLS = ("classroom", "json")
+TITLES = {"floor": "floor", "classroom": "classroom", "json": "im.v1"}
 
 # name, arguments of imbench, at most so many times the floor: classroom, im.v1
 RATIOS = [
@@ -25,13 +31,12 @@ RATIOS = [
     ("fan-out 1", ["fanout", "-w", 1], 1.15, 1.15),
     ("fan-out 8", ["fanout", "-w", 8], 1.5, 1.5),
 ]
-RATE, RATE_RATIO = 20000, 3
+RATE, RATE_RATIO, RATE_REPEATS = 20000, 3, 5
 IDLE_MOST = 2.5 * 1024
 DURABLE_LEAST, DURABLE_COMMITS = 0.7, 2
 DURABLE = ("-c", 200, "-w", 8)
 IN_FLIGHT = 200 // 2 * 8
-PROTOCOLS = ("classroom", "json")
-TITLES = {"classroom": "classroom", "json": "im.v1"}
+CORE_LEAST = 1000000
 
 # What has no floor to be compared with: title, arguments, transport.
 OTHERS = [
@@ -39,15 +44,43 @@ OTHERS = [
     ("reconnect storm, im.v1", ["storm", "-P", "json"], "ws"),
     ("slow readers", ["slow", "-r", 20000], "ws"),
     ("history", ["history"], "ws"),
-    ("16 in flight, TLS", ["pairs", "-w", 16], "wss"),
     ("16 in flight, lines", ["pairs", "-w", 16], "tcp"),
     ("16 in flight, lines, TLS", ["pairs", "-w", 16], "tls"),
     ("16 in flight, Unix socket", ["pairs", "-w", 16], "unix"),
 ]
 
+# The same plain, over TLS, and compressed. Texts that compressing is worth it for; and all are words.
+COATS = [("plain", [], "ws"), ("TLS", [], "wss"), ("deflate", ["-z"], "ws"), ("both", ["-z"], "wss")]
+COATED = [
+    ("1 in flight", ["-c", 200, "pingpong"]),
+    ("16 in flight", ["-c", 200, "pairs", "-w", 16]),
+    ("16 × 1 KiB", ["-c", 200, "pairs", "-w", 16, "-s", 1024]),
+    ("16 × 1 KiB, im.v1", ["-c", 200, "pairs", "-w", 16, "-s", 1024, "-P", "json"]),
+    ("fan-out 8", ["fanout", "-w", 8]),
+    ("fan-out 8 × 1 KiB", ["fanout", "-w", 8, "-s", 1024]),
+]
+ARRIVALS = [
+    ("plain", [], "ws"),
+    ("TLS, full handshakes", [], "wss"),
+    ("TLS, resumed", ["--resume"], "wss"),
+]
+
+# Idle connections: title, arguments, transport, and how many valgrind looks at.
+IDLERS = [
+    ("classroom", ["-P", "classroom"], "ws", (1000, 3000)),
+    ("im.v1", ["-P", "json"], "ws", (1000, 3000)),
+    ("im.v1, deflate", ["-P", "json", "-z"], "ws", (1000, 3000)),
+    ("im.v1, TLS", ["-P", "json"], "wss", (200, 600)),
+]
+
+# What callgrind looks at: title, arguments; messages of the short and the long run.
+PROFILES = [(f"{title}, {window} in flight", ["-c", 2, "-w", window, "-P", protocol, "pairs"])
+            for protocol, title in (("classroom", "classroom"), ("json", "im.v1")) for window in (1, 16)]
+PROFILE_SHORT, PROFILE_LONG = 1000, 5000
+
 
 def say(text):
-    print(text, file=sys.stderr, flush=True)
+    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def median(results, *path):
@@ -63,19 +96,19 @@ def cpu(results):
     return median(results, "server", "cpu_us")
 
 
-def side_by_side(arguments):
+def side_by_side(arguments, repeats=REPEATS):
     """The floor and imd by turns, each time a new one, so that all see the same moods of the machine."""
     results = {"floor": [], "classroom": [], "json": []}
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         with floor() as server:
-            results["floor"].append(server.imbench(*TIME, "--relay", *arguments))
+            results["floor"].append(server.imbench("--relay", *arguments))
         for protocol in PROTOCOLS:
             with imd() as server:
-                results[protocol].append(server.imbench(*TIME, "-P", protocol, *arguments))
+                results[protocol].append(server.imbench("-P", protocol, *arguments))
     return results
 
 
-# Tables: rows of cells, the first one being the heading.
+# Parts: each returns rows of cells, the first one being the heading, and what the pictures need.
 
 
 def mark(good):
@@ -86,8 +119,8 @@ def measure_ratios():
     rows = [["", "floor, µs", "classroom", "target", "im.v1", "target"]]
     bars = []
     for name, arguments, *targets in RATIOS:
-        say(f"bench: {name}")
-        results = side_by_side(arguments)
+        say(name)
+        results = side_by_side([*TIME, *arguments])
         least = cpu(results["floor"])
         row = [name, f"{least:.2f}"]
         for protocol, target in zip(PROTOCOLS, targets):
@@ -95,20 +128,27 @@ def measure_ratios():
             row += [f"{ratio:.2f}{mark(ratio <= target)}", f"≤ {target}"]
             bars.append((f"{name}, {TITLES[protocol]}", ratio, target))
         rows.append(row)
-    return rows, bars
+    return {"rows": rows, "bars": bars}
 
 
-def measure_rate():
-    say(f"bench: {RATE} messages a second")
-    results = side_by_side(["rate", "-r", RATE])
+def curve(results):
+    """Of all runs: at each percentile that each of them has, the median."""
+    shortest = min((r["latency_us"]["curve"] for r in results), key=len)
+    return [(percent, statistics.median(r["latency_us"]["curve"][i][1] for r in results))
+            for i, (percent, _) in enumerate(shortest)]
+
+
+def measure_latency():
+    say(f"{RATE} messages a second")
+    results = side_by_side(["-t", 2 * SECONDS, *WARM, "rate", "-r", RATE], RATE_REPEATS)
     least = median(results["floor"], "latency_us", "p99")
     rows = [["", "p50, µs", "p99, µs", "p99.9, µs", "p99 ÷ floor", "target"]]
-    for who, title in {"floor": "floor", **TITLES}.items():
+    for who, title in TITLES.items():
         p50, p99, p999 = (median(results[who], "latency_us", p) for p in ("p50", "p99", "p999"))
         ratio = p99 / least
         rows.append([title, f"{p50:.0f}", f"{p99:.0f}", f"{p999:.0f}"] +
                     (["1", ""] if who == "floor" else [f"{ratio:.2f}{mark(ratio <= RATE_RATIO)}", f"≤ {RATE_RATIO}"]))
-    return rows
+    return {"rows": rows, "curves": {TITLES[who]: curve(r) for who, r in results.items()}}
 
 
 def most_connections():
@@ -116,106 +156,209 @@ def most_connections():
 
 
 def measure_connections():
-    rows = [["connections", "RSS for each idle one, bytes", "target", "1 in flight, µs per message"]]
+    """One round of so many takes a while: they get as much time as they need for some."""
+    rows = [["connections", "floor, µs", "classroom, µs", "÷ floor", "im.v1, µs", "÷ floor"]]
     for count in (1000, most_connections()):
-        say(f"bench: {count} connections")
+        say(f"{count} connections")
+        results = side_by_side(["-t", max(1, count // 4000) * SECONDS, "-c", count, "pingpong"], 2 if count > 1000 else REPEATS)
+        least = cpu(results["floor"])
+        row = [f"{count}", f"{least:.2f}"]
         for protocol in PROTOCOLS:
-            with imd() as server:
-                idle = server.imbench(*TIME, "-c", count, "-P", protocol, "idle")["server"]["rss_per_connection"]
-            with imd() as server:  # one round of so many takes a while
-                busy = server.imbench("-t", max(1, count // 4000) * SECONDS, "-c", count, "-P", protocol, "pingpong")["server"]["cpu_us"]
-            rows.append([f"{count}, {TITLES[protocol]}", f"{idle:.0f}{mark(idle <= IDLE_MOST)}", f"≤ {IDLE_MOST:.0f}",
-                         f"{busy:.2f}"])
-    return rows
+            row += [f"{cpu(results[protocol]):.2f}", f"{cpu(results[protocol]) / least:.2f}"]
+        rows.append(row)
+    return {"rows": rows}
+
+
+def idle_rss(arguments, over, count):
+    with imd() as server:
+        return server.imbench("-t", 0.1, "-W", 0.2, "-c", count, *arguments, "idle", over=over)["server"]["rss_per_connection"]
+
+
+def by_owner():
+    """From valgrind; without it, nothing."""
+    columns = []
+    for title, arguments, over, (few, many) in IDLERS if VALGRIND else []:
+        say(f"where the bytes are: {title}")
+        columns.append((title, where.bytes_per_connection(VALGRIND, arguments, over, few, many)))
+    owners = sorted({owner for _, found in columns for owner, n in found.items() if n >= 8},
+                    key=lambda owner: -columns[0][1].get(owner, 0))
+    return columns, owners
+
+
+def measure_memory():
+    rows = [["bytes for each idle connection"] + [title for title, *_ in IDLERS]]
+    for count in (1000, most_connections()):
+        say(f"{count} idle connections")
+        values = [idle_rss(arguments, over, count) for _, arguments, over, _ in IDLERS]
+        rows.append([f"RSS, {count} connections"] + [f"{n:.0f}" for n in values])
+        for i in (1, 2):
+            rows[-1][i] += mark(values[i - 1] <= IDLE_MOST) + f" (≤ {IDLE_MOST:.0f})"
+    columns, owners = by_owner()
+    for owner in owners:
+        rows.append([owner] + [f"{max(0, found.get(owner, 0)):.0f}" for _, found in columns])
+    if columns:
+        rows.append(["together, as malloc sees it"] + [f"{sum(found.values()):.0f}" for _, found in columns])
+    return {"rows": rows, "stacks": [(title, [(owner, found.get(owner, 0)) for owner in owners]) for title, found in columns]}
 
 
 def measure_durable():
-    say("bench: durable")
+    say("durable")
     bare, full = [], []
     for _ in range(REPEATS):
         bare.append(durable_floor(2 * SECONDS, IN_FLIGHT, 64))
         with imd(store="sqlite", core=None) as server:
-            full.append(server.imbench("-t", 2 * SECONDS, *DURABLE, "durable"))
+            full.append(server.imbench("-t", 2 * SECONDS, *WARM, *DURABLE, "durable"))
     rate, ack = median(full, "per_second"), median(full, "latency_us", "p50")
     least, commit = median(bare, "per_second"), median(bare, "commit_us", "p50")
     share, commits = rate / least, ack / commit
-    return [
+    return {"rows": [
         ["", "bare SQLite", "imd", "ratio", "target"],
         ["messages per second", f"{least:.0f}", f"{rate:.0f}", f"{share:.0%}{mark(share >= DURABLE_LEAST)}",
          f"≥ {DURABLE_LEAST:.0%}"],
         ["commit p50 / acknowledgement p50, µs", f"{commit:.0f}", f"{ack:.0f}",
          f"{commits:.2f}{mark(commits <= DURABLE_COMMITS)}", f"≤ {DURABLE_COMMITS}"],
-    ]
+    ]}
+
+
+def measure_coats():
+    rows = [["µs CPU for each delivery"] + [title for title, *_ in COATS]]
+    for name, arguments in COATED:
+        row = [name]
+        for title, coat, over in COATS:
+            say(f"{name}, {title}")
+            with imd() as server:
+                result = server.imbench("-t", max(0.5, SECONDS), *arguments, *coat, over=over)
+            row.append(f"{result['server']['cpu_us']:.2f}")
+        rows.append(row)
+    return {"rows": rows}
+
+
+def measure_arrivals():
+    rows = [["", "per second", "p50, µs", "p99, µs", "µs CPU each"]]
+    for title, arguments, over in ARRIVALS:
+        say(f"arrivals: {title}")
+        with imd() as server:
+            r = server.imbench(*TIME, *arguments, "connect", over=over)
+        rows.append([title, f"{r['per_second']:.0f}", f"{r['latency_us']['p50']:.0f}", f"{r['latency_us']['p99']:.0f}",
+                     f"{r['server']['cpu_us']:.1f}"])
+    return {"rows": rows}
+
+
+def measure_core():
+    """What stays on the core's thread; and what the rest of a message costs, which other threads can do."""
+    rows = [["", "store in memory", "store elsewhere", "target"]]
+    for title, scenario, users, messages in (("messages in pairs, 1,000 users", "pairs", 1000, 300000),
+                                             ("messages in pairs, 18,000 users", "pairs", 18000, 300000),
+                                             ("deliveries in a group of 1,000", "group", 1000, 2000)):
+        say(f"the core alone: {title}")
+        rates = [statistics.median(core_alone(scenario, store, users, messages)["per_second"] for _ in range(REPEATS))
+                 for store in ("memory", "elsewhere")]
+        rows.append([title] + [f"{rate:,.0f}" for rate in rates] + [""])
+        if title == "messages in pairs, 1,000 users":
+            alone = rates
+            rows[-1][2] += mark(rates[1] >= CORE_LEAST)
+            rows[-1][3] = f"≥ {CORE_LEAST:,}"
+    for title, arguments in (("1 in flight", ["pingpong"]), ("16 in flight", ["pairs", "-w", 16])):
+        with imd() as server:
+            whole = server.imbench(*TIME, "-P", "json", *arguments)["server"]["cpu_us"]
+        feeds = [(whole - 1e6 / alone[0]) * rate / 1e6 for rate in alone]
+        rows.append([f"I/O threads it keeps busy, im.v1, {title}"] + [f"{n:.1f}" for n in feeds] + [""])
+    return {"rows": rows}
+
+
+def measure_workers():
+    """Where this imd can have I/O threads: what a second one brings. Nobody has a core to themselves."""
+    rows = [["", "workers: 1, per second", "workers: 2, per second", "more", "µs CPU each, 1", "µs CPU each, 2"]]
+    for name, arguments, over in (("16 in flight", ["pairs", "-w", 16], "ws"), ("16 in flight, TLS", ["pairs", "-w", 16], "wss"),
+                                  ("16 × 1 KiB, im.v1, deflate", ["pairs", "-w", 16, "-s", 1024, "-P", "json", "-z"], "ws"),
+                                  ("1 in flight", ["pingpong"], "ws"), ("fan-out 8", ["fanout", "-w", 8], "ws")):
+        say(f"workers: {name}")
+        found = {}
+        for _ in range(REPEATS):
+            for count in (1, 2):
+                with imd(core=None, workers=count) as server:
+                    found.setdefault(count, []).append(server.imbench(*TIME, *arguments, over=over))
+        one, two = (median(found[n], "per_second") for n in (1, 2))
+        rows.append([name, f"{one:.0f}", f"{two:.0f}", f"{two / one - 1:+.0%}", f"{cpu(found[1]):.2f}", f"{cpu(found[2]):.2f}"])
+    return {"rows": rows}
 
 
 def measure_others():
     rows = [["", "per second", "of", "p50, µs", "p99, µs", "µs CPU each"]]
     for title, arguments, over in OTHERS:
-        say(f"bench: {title}")
+        say(title)
         with imd() as server:
             r = server.imbench(*TIME, *arguments, over=over)
         rows.append([title, f"{r['per_second']:.0f}", r["unit"], f"{r['latency_us']['p50']:.0f}",
                      f"{r['latency_us']['p99']:.0f}", f"{r['server']['cpu_us']:.2f}"])
-    return rows
+    return {"rows": rows}
 
 
-# The page.
+def kernels_share(arguments):
+    with imd() as server:
+        before = server.times()
+        server.imbench("-t", max(1, SECONDS), *arguments)
+        user, kernel = (after - then for after, then in zip(server.times(), before))
+    return kernel / (user + kernel)
 
 
-def first_line(path, pattern):
-    try:
-        with open(path, encoding="utf-8") as f:
-            found = re.search(pattern, f.read(), re.M)
-            return found.group(1) if found else "unknown"
-    except OSError:
-        return "unknown"
+def measure_profile():
+    columns, shares = [], []
+    for title, arguments in PROFILES:
+        say(f"where the time goes: {title}")
+        columns.append(where.per_message(VALGRIND, arguments, PROFILE_SHORT, PROFILE_LONG))
+        shares.append(kernels_share([1000 if a == 2 else a for a in arguments]))
+    parts = sorted({part for found in columns for part, n in found.items() if n >= 1}, key=lambda part: -columns[-1].get(part, 0))
+    rows = [["instructions for each message"] + [title for title, _ in PROFILES]]
+    for part in parts:
+        rows.append([part] + [f"{found.get(part, 0):,.0f}" for found in columns])
+    rows.append(["together"] + [f"{sum(found.values()):,.0f}" for found in columns])
+    rows.append(["the kernel's share of the CPU time, which is not in these"] + [f"{share:.0%}" for share in shares])
+    return {"rows": rows}
 
 
-def machine():
-    return (f"{len(CORES)} cores of {first_line('/proc/cpuinfo', r'^model name.*: (.*)')}, "
-            f"{int(first_line('/proc/meminfo', r'^MemTotal: *([0-9]+)')) // 1048576} GiB, Linux {platform.release()}, "
-            f"{first_line('/etc/os-release', r'^PRETTY_NAME=.(.*).$')}")
+MEASURES = {
+    "ratios": measure_ratios, "latency": measure_latency, "connections": measure_connections, "memory": measure_memory,
+    "durable": measure_durable, "coats": measure_coats, "arrivals": measure_arrivals, "core": measure_core,
+    "workers": measure_workers, "others": measure_others, "profile": measure_profile,
+}
 
 
-def quiet():
-    waited = statistics.median(WAITED)
-    return (f"The servers were kept waiting for a core {waited:.0%} of the time" +
-            (": the machine was busy, and what is told of latencies and of what is durable says little." if waited > 0.1 else "."))
+def chosen():
+    names = os.environ.get("BENCH_ONLY", "")
+    wanted = [name.strip() for name in names.split(",")] if names else list(MEASURES)
+    unknown = [name for name in wanted if name not in MEASURES]
+    if unknown:
+        raise SystemExit(f"bench: BENCH_ONLY: there is no part {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    for name, possible in (("workers", can_have_workers(2)), ("profile", VALGRIND)):
+        if name in wanted and not possible:
+            say(f"{name} is left out: this machine or this imd cannot")
+            wanted.remove(name)
+    return wanted
 
 
-def as_table(rows):
-    lines = ["| " + " | ".join(rows[0]) + " |", "|---" + "|--:" * (len(rows[0]) - 1) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows[1:]])
-
-
-def replace_measured(text, measured):
-    """What stands between the two marks is ours; the rest of the page is written by hand."""
-    head, _, rest = text.partition("<!-- measured -->\n")
-    _, _, tail = rest.partition("<!-- /measured -->\n")
-    return f"{head}<!-- measured -->\n\n{measured}\n\n<!-- /measured -->\n{tail}"
+def measure(name):
+    WAITED.clear()
+    start = time.monotonic()
+    part = MEASURES[name]()
+    waited = statistics.median(WAITED) if WAITED else 0
+    say(f"{name}: {time.monotonic() - start:.0f} s")
+    return {**part, "when": {"date": page.today(), "seconds": SECONDS, "waited": round(waited, 3), "machine": page.machine(len(CORES))}}
 
 
 def main():
-    ratios, bars = measure_ratios()
-    tables = {
-        "CPU per delivered message, as a multiple of the floor": ratios,
-        f"Latency at {RATE:,} messages a second": measure_rate(),
-        "Connections": measure_connections(),
-        "Durable: store sqlite, sync full": measure_durable(),
-        "The rest": measure_others(),
-    }
-    today = datetime.datetime.now(datetime.timezone.utc).date()
-    measured = "\n\n".join([f"Measured on {today} with `BENCH_SECONDS={SECONDS:g} make bench`: {machine()}. {quiet()}"] +
-                           [f"### {title}\n\n{as_table(rows)}" for title, rows in tables.items()] +
-                           ["![CPU per delivered message, as a multiple of the floor](benchmarks.svg)"])
-    print(measured)
-    with open(os.path.join(DOC, "benchmarks.svg"), "w", encoding="utf-8") as f:
-        f.write(chart.bars("CPU per delivered message, as a multiple of the floor (line: target)", bars))
-    path = os.path.join(DOC, "benchmarks.md")
-    with open(path, encoding="utf-8") as f:
-        page = f.read()
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(replace_measured(page, measured))
+    try:
+        with open(RESULTS, encoding="utf-8") as f:
+            results = json.load(f)
+    except FileNotFoundError:
+        results = {}
+    for name in chosen():
+        results[name] = measure(name)
+        with open(RESULTS, "w", encoding="utf-8") as f:  # what is there is there, however it ends
+            json.dump(results, f, ensure_ascii=False, indent=1)
+            f.write("\n")
+    page.write(results)
 
 
-main()
+if __name__ == "__main__":
+    main()

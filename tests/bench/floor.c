@@ -20,22 +20,23 @@
 #include "core/bytes.h"
 #include "core/mem.h"
 
-enum { CONNECTIONS = 65536, IN = 64 * 1024, EVENTS = 1024, RETRY_MS = 1 };
+enum { CONNECTIONS = 65536, IN = 128 * 1024, EVENTS = 1024, RETRY_MS = 1 };
 
 struct conn {
     int fd;
     bool upgraded, dirty;
-    char from[64], to[64];
     struct conn *peer;
-    uint8_t *in;
-    size_t in_len;
+    struct im_out rest; /* of what came: a part of a frame */
     struct im_out out;
+    char from[64], to[64];
 };
 
 struct floor {
     int epoll, listener;
     unsigned count, dirty_count;
     struct conn *conns[CONNECTIONS], *dirty[CONNECTIONS];
+    uint32_t hashes[CONNECTIONS]; /* of each connection's names; 0 before it has any */
+    uint8_t in[IN];
 };
 
 static void put(struct floor *f, struct conn *c, const void *data, size_t len)
@@ -46,26 +47,42 @@ static void put(struct floor *f, struct conn *c, const void *data, size_t len)
     c->dirty = true;
 }
 
+static uint32_t hash(const char *from, const char *to)
+{
+    uint32_t h = 2166136261u;
+    for (const char *p = from; *p; p++)
+        h = (h ^ (uint8_t)*p) * 16777619u;
+    h = (h ^ '/') * 16777619u;
+    for (const char *p = to; *p; p++)
+        h = (h ^ (uint8_t)*p) * 16777619u;
+    return h | 1;
+}
+
 static void find_peer(struct floor *f, struct conn *c)
 {
-    for (unsigned i = 0; i < f->count && !c->peer; i++) {
+    uint32_t peers = hash(c->to, c->from);
+    for (unsigned i = 0; i < f->count; i++) {
         struct conn *other = f->conns[i];
-        if (other != c && strcmp(other->from, c->to) == 0 && strcmp(other->to, c->from) == 0) {
+        if (other == c)
+            f->hashes[i] = hash(c->from, c->to);
+        else if (f->hashes[i] == peers && strcmp(other->from, c->to) == 0 && strcmp(other->to, c->from) == 0) {
             c->peer = other;
             other->peer = c;
         }
     }
 }
 
-static void upgrade(struct floor *f, struct conn *c)
+static void upgrade(struct floor *f, struct conn *c, const char *head)
 {
     static const char answer[] =
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
-    c->in[c->in_len] = '\0';
-    if (!strstr((char *)c->in, "\r\n\r\n") || sscanf((char *)c->in, "GET /ws/%63[^/]/%63[^ ]", c->from, c->to) != 2)
+    if (!strstr(head, "\r\n\r\n")) {
+        im_out_str(&c->rest, head);
+        return;
+    }
+    if (sscanf(head, "GET /ws/%63[^/]/%63[^ ]", c->from, c->to) != 2)
         return;
     c->upgraded = true;
-    c->in_len = 0;
     find_peer(f, c);
     put(f, c, answer, sizeof answer - 1);
 }
@@ -89,59 +106,59 @@ static void pass_on(struct floor *f, const struct conn *c, uint8_t *frame, size_
             put(f, f->conns[i], start, total);
 }
 
-static void take(struct floor *f, struct conn *c)
+static void take(struct floor *f, struct conn *c, size_t in_len)
 {
     size_t at = 0;
-    while (c->in_len - at >= 8) {
-        const uint8_t *p = c->in + at;
+    while (in_len - at >= 8) {
+        const uint8_t *p = f->in + at;
         size_t len = p[1] & 127, head = 6;
         if (len == 126) {
             head = 8;
             len = (size_t)p[2] << 8 | p[3];
         }
-        if (c->in_len - at < head + len)
+        if (in_len - at < head + len)
             break;
-        pass_on(f, c, c->in + at, head, len);
+        pass_on(f, c, f->in + at, head, len);
         at += head + len;
     }
-    c->in_len -= at;
-    if (c->in_len > 0)
-        memmove(c->in, c->in + at, c->in_len);
-}
-
-static void remove_from(struct conn **list, unsigned *count, const struct conn *c)
-{
-    for (unsigned i = 0; i < *count; i++)
-        if (list[i] == c)
-            list[i--] = list[--*count];
+    im_out_put(&c->rest, f->in + at, in_len - at);
 }
 
 static void drop(struct floor *f, struct conn *c)
 {
-    remove_from(f->conns, &f->count, c);
-    remove_from(f->dirty, &f->dirty_count, c);
+    for (unsigned i = 0; i < f->count; i++)
+        if (f->conns[i] == c) {
+            f->conns[i] = f->conns[--f->count];
+            f->hashes[i--] = f->hashes[f->count];
+        }
+    for (unsigned i = 0; i < f->dirty_count; i++)
+        if (f->dirty[i] == c)
+            f->dirty[i--] = f->dirty[--f->dirty_count];
     if (c->peer)
         c->peer->peer = NULL;
     close(c->fd);
     im_out_clear(&c->out);
-    free(c->in);
+    im_out_clear(&c->rest);
     free(c);
 }
 
 static void receive(struct floor *f, struct conn *c)
 {
-    ssize_t n = read(c->fd, c->in + c->in_len, IN - c->in_len - 1);
+    size_t kept = c->rest.len;
+    memcpy(f->in, im_out_data(&c->rest), kept);
+    ssize_t n = read(c->fd, f->in + kept, IN - kept - 1);
     if (n < 0 && errno == EAGAIN)
         return;
     if (n <= 0) {
         drop(f, c);
         return;
     }
-    c->in_len += (size_t)n;
+    c->rest.len = 0;
+    f->in[kept + (size_t)n] = '\0';
     if (c->upgraded)
-        take(f, c);
+        take(f, c, kept + (size_t)n);
     else
-        upgrade(f, c);
+        upgrade(f, c, (const char *)f->in);
 }
 
 /* False: something is left, to be tried again. */
@@ -177,7 +194,7 @@ static void accept_one(struct floor *f)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     struct conn *c = im_zalloc(sizeof *c);
     c->fd = fd;
-    c->in = im_alloc(IN);
+    f->hashes[f->count] = 0;
     f->conns[f->count++] = c;
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
     epoll_ctl(f->epoll, EPOLL_CTL_ADD, fd, &e);

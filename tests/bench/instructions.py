@@ -6,10 +6,11 @@ usage: instructions.py VALGRIND"""
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 
-from servers import HERE, imd
+from servers import BUILD, HERE, imd
 
 RECORD = os.path.join(HERE, "instructions.json")
 TOLERANCE = 0.03
@@ -24,14 +25,24 @@ CASES = [
     ("im.v1, 16 in flight, 1 KiB", ["-c", 2, "-w", 16, "-s", 1024, "-P", "json", "pairs"], 1),
     ("im.v1, delivery in a group of 101", ["-c", 102, "-P", "json", "fanout"], 101),
 ]
+# The same for tests/bench/core_alone: scenario, store, users.
+CORE_CASES = [
+    ("the core alone, pairs", ["pairs", "elsewhere", 2], 1),
+    ("the core alone, delivery in a group of 101", ["group", "elsewhere", 102], 101),
+]
 
 
 def counted(valgrind, arguments, messages):
-    """All instructions of a server that has passed on so many messages."""
+    """All instructions of a server, or of the core alone, that has passed on so many messages."""
     with tempfile.TemporaryDirectory(prefix="imd-callgrind-") as folder:
         out = os.path.join(folder, "out")
-        with imd(core=None, wrapper=(valgrind, "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}")) as server:
-            server.imbench("--patience", 60, "-n", messages, *arguments)
+        callgrind = (valgrind, "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}")
+        if "elsewhere" in arguments:
+            command = [*callgrind, os.path.join(BUILD, "tests/bench/core_alone"), *map(str, arguments), str(messages)]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        else:
+            with imd(core=None, wrapper=callgrind) as server:
+                server.imbench("--patience", 60, "-n", messages, *arguments)
         with open(out, encoding="utf-8") as f:
             return int(re.search(r"^(?:totals|summary): (\d+)", f.read(), re.M).group(1))
 
@@ -52,7 +63,7 @@ def recorded():
 def main():
     before, now, worse = recorded(), {}, []
     print(f"{'instructions for each delivery':40}{'now':>10}{'recorded':>10}{'change':>9}")
-    for name, arguments, deliveries in CASES:
+    for name, arguments, deliveries in CASES + CORE_CASES:
         count = now[name] = round(per_delivery(sys.argv[1], arguments, deliveries))
         change = count / before[name] - 1 if name in before else None
         if change is not None and change > TOLERANCE:

@@ -1,11 +1,14 @@
 # How fast it is, beside the least that it could cost. None of this is part of make check: it takes minutes and a quiet
 # machine.
-EXTRA_PROGRAMS += tests/bench/floor tests/bench/durable_floor
+bench_programs = tests/bench/floor tests/bench/durable_floor tests/bench/core_alone
+EXTRA_PROGRAMS += $(bench_programs)
 tests_bench_floor_SOURCES = tests/bench/floor.c
 tests_bench_floor_LDADD = $(IM_CORE)
 tests_bench_durable_floor_SOURCES = tests/bench/durable_floor.c
 tests_bench_durable_floor_LDADD = $(IM_STORES) $(IM_IMBENCH) $(IM_CORE)
-CLEANFILES += tests/bench/floor$(EXEEXT) tests/bench/durable_floor$(EXEEXT)
+tests_bench_core_alone_SOURCES = tests/bench/core_alone.c
+tests_bench_core_alone_LDADD = $(IM_STORES) $(IM_CORE)
+CLEANFILES += $(bench_programs)
 
 EXTRA_DIST += \
 	tests/bench/bench.py \
@@ -13,18 +16,27 @@ EXTRA_DIST += \
 	tests/bench/imd.yaml \
 	tests/bench/instructions.json \
 	tests/bench/instructions.py \
-	tests/bench/servers.py
+	tests/bench/page.py \
+	tests/bench/results.json \
+	tests/bench/servers.py \
+	tests/bench/where.py
 
 bench_env = $(AM_TESTS_ENVIRONMENT) top_builddir='$(abs_top_builddir)'; export top_builddir; \
-	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; $(PYTHON3)
+	VALGRIND='$(VALGRIND)'; export VALGRIND; PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; $(PYTHON3)
+need_valgrind = test -n "$(VALGRIND)" || { echo "$@: valgrind is missing (Debian: valgrind)"; exit 1; }
 
-# BENCH_SECONDS=N: how long each of some eighty runs measures; 1 if not said.
-bench: all tests/bench/floor$(EXEEXT) tests/bench/durable_floor$(EXEEXT)
+# BENCH_SECONDS=N: how long each of some hundred runs measures; 1 if not said. BENCH_ONLY=PART,PART: not all of it.
+bench: all $(bench_programs)
 	@$(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
 
+# What valgrind tells of it: where instructions and bytes go.
+bench-profile: all $(bench_programs)
+	@$(need_valgrind)
+	@BENCH_ONLY=profile,memory; export BENCH_ONLY; $(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
+
 # BENCH_RECORD=1: these are the counts to compare with from now on.
-bench-instructions: all
-	@test -n "$(VALGRIND)" || { echo "bench-instructions: valgrind is missing (Debian: valgrind)"; exit 1; }
+bench-instructions: all $(bench_programs)
+	@$(need_valgrind)
 	@$(bench_env) '$(abs_top_srcdir)/tests/bench/instructions.py' '$(VALGRIND)'
 
-.PHONY: bench bench-instructions
+.PHONY: bench bench-profile bench-instructions

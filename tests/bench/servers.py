@@ -38,6 +38,26 @@ class Server:
     def __init__(self, process, urls):
         self.process, self.pid, self.urls = process, process.pid, urls
 
+    def times(self):
+        """CPU time so far, in user mode and in the kernel; in clock ticks."""
+        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return int(fields[11]), int(fields[12])
+
+    def sessions(self):
+        done = subprocess.run([find_program("imctl", "IMCTL"), "--socket", self.urls["admin"], "--json", "online"],
+                              stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)["sessions"]
+
+    @contextlib.contextmanager
+    def idlers(self, connections, *arguments, over="ws"):
+        """So many connections that say nothing."""
+        command = [find_program("imbench", "IMBENCH"), "--quiet", "--time", "600", "--patience", "60", "-c", str(connections),
+                   *map(str, arguments), "idle", self.urls[over]]
+        with ended(subprocess.Popen(command, stdout=subprocess.DEVNULL)):
+            until(lambda: self.sessions() == connections, "everybody to be in", 120)
+            yield
+
     def imbench(self, *arguments, over="ws", quiet=True):
         """One run; what it found out. SystemExit when a message was not as it should be."""
         command = [find_program("imbench", "IMBENCH"), "--json", "--pid", str(self.pid), *map(str, arguments), self.urls[over]]
@@ -69,7 +89,7 @@ def floor():
 
 
 @contextlib.contextmanager
-def imd(store="memory", core=CORES[0], wrapper=()):
+def imd(store="memory", core=CORES[0], wrapper=(), workers=1):
     """A new one, with nothing in it; wrapper: what to run it in. Its store is on the disk that we build on; a socket's path
     must be short."""
     with tempfile.TemporaryDirectory(prefix="imd-bench-", dir=BUILD) as folder, \
@@ -78,7 +98,7 @@ def imd(store="memory", core=CORES[0], wrapper=()):
         ports = dict(zip(("WS", "WSS", "LINE", "TLS"), free_ports(4)))
         with open(os.path.join(HERE, "imd.yaml"), encoding="utf-8") as f:
             config = f.read()
-        for key, value in {"DIR": os.path.abspath(folder), "SOCKETS": sockets, "STORE": store, **ports}.items():
+        for key, value in {"DIR": os.path.abspath(folder), "SOCKETS": sockets, "STORE": store, "WORKERS": workers, **ports}.items():
             config = config.replace(f"@{key}@", str(value))
         path = os.path.join(folder, "imd.yaml")
         with open(path, "w", encoding="utf-8") as f:
@@ -87,14 +107,34 @@ def imd(store="memory", core=CORES[0], wrapper=()):
              ended(subprocess.Popen([*wrapper, find_program("imd", "IMD"), "-c", path], stderr=log, stdout=log,
                                     preexec_fn=on_core(core))) as process:
             try:
-                until(lambda: process.poll() is not None or reachable(ports["WS"]), "imd to be ready", 60)
+                until(lambda: process.poll() is not None or all(map(reachable, ports.values())), "imd to be ready", 60)
                 assert process.poll() is None
             except AssertionError:
                 log.seek(0)
                 raise SystemExit("bench: imd does not start:\n" + log.read()) from None
             yield Server(process, {"ws": f"ws://127.0.0.1:{ports['WS']}", "wss": f"wss://127.0.0.1:{ports['WSS']}",
                                    "tcp": f"tcp://127.0.0.1:{ports['LINE']}", "tls": f"tls://127.0.0.1:{ports['TLS']}",
-                                   "unix": f"unix:{sockets}/imd.sock"})
+                                   "unix": f"unix:{sockets}/imd.sock", "admin": f"{sockets}/admin.sock"})
+
+
+def said(program, *arguments):
+    """What one of our small programs prints."""
+    done = subprocess.run([os.path.join(BUILD, "tests/bench", program), *map(str, arguments)], stdout=subprocess.PIPE,
+                          text=True, check=True, preexec_fn=on_core(CORES[0]))
+    return json.loads(done.stdout)
+
+
+def core_alone(scenario, store, users, messages):
+    return said("core_alone", scenario, store, users, messages)
+
+
+def can_have_workers(count):
+    """Does this imd have so many?"""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+        config.write(f"workers: {count}\n")
+        config.flush()
+        return subprocess.run([find_program("imd", "IMD"), "-t", "-c", config.name], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def durable_floor(seconds, batch, size):

@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 import pytest
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from imdtest.clients import Im
 from imdtest.kinds import AWAY, KINDS, LINKS, classroom_path
@@ -202,6 +203,19 @@ def test_the_classroom_over_tls(shared, closing, chat, name):
     assert room.recv() == "在"
 
 
+def test_tls_works_where_openssl_may_use_the_kernels(imd, certificate, closing, monkeypatch, tmp_path):
+    config = tmp_path / "openssl.cnf"
+    config.write_text("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nOptions = KTLS\n")
+    monkeypatch.setenv("OPENSSL_CONF", str(config))
+    daemon = imd(tls=certificate)
+    a, b = (Im(closing(WsLink(daemon.ws_url(tls=True), context=daemon.tls_context))) for _ in range(2))
+    a.login("ann"), b.login("bob")
+    texts = ["x" * size for size in (1, 100, 5000, 16000)]
+    for text in texts:
+        a.say("bob", text)
+    assert b.texts(len(texts)) == texts
+
+
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_a_client_chooses_compression(shared, closing, connect, name, compression):
     link = closing(WsLink(shared.ws_url(), compression=compression))
@@ -212,3 +226,38 @@ def test_a_client_chooses_compression(shared, closing, connect, name, compressio
     im.say(peer.user, text)
     peer.say(im.user, text)
     assert peer.msg()["text"] == im.msg()["text"] == text
+
+
+def test_a_fan_out_is_compressed_once_in_each_form(imd, closing):
+    daemon = imd()
+    groups, others, rounds = ("#cats", "#dogs"), 12, 5
+
+    def client(user, path="/ws", protocol="im.v1", bits=None):
+        packed = ClientPerMessageDeflateFactory(server_max_window_bits=bits, client_max_window_bits=True)
+        link = closing(WsLink(daemon.ws_url(path), protocol, compression=None, extensions=[packed]))
+        if not protocol:
+            return link
+        im = Im(link)
+        im.login(user)
+        return im
+
+    sender, same = client("ann"), client("ann")
+    for group in groups:
+        sender.ask("group", do="create", conv=group, public=True)
+    members = [client(f"m{at}", bits=(None, 9, 12)[at % 3]) for at in range(others)]
+    for member in members:
+        for group in groups:
+            member.ask("group", do="join", conv=group)
+    room = client("m0", classroom_path("m0", groups[0]), None)
+    before = daemon.imctl("counters")
+    texts = [f"{at} " + "warm fur " * 30 for at in range(2 * rounds)]
+    for number in [sender.post("send", to=groups[at % 2], text=text) for at, text in enumerate(texts)]:
+        sender.reply(number)
+    for im in [same, *members]:
+        assert im.texts(len(texts)) == texts
+    while room.recv().split(": ", 1)[1] != texts[-1]:
+        pass
+    after = daemon.imctl("counters")
+    grown = {name: after[name] - before[name] for name in after if name.startswith("websocket_deflate")}
+    assert grown["websocket_deflate_runs_total"] == 3 * len(texts)  # as its sender sees it, as others do, and bare
+    assert grown["websocket_deflated_sent_total"] == (1 + others + 1) * len(texts)

@@ -21,7 +21,7 @@ URLS = {
 }
 ENDPOINTS = [("ws", "classroom"), ("ws", "json"), ("wss", "classroom"), ("wss", "json"), ("tcp", "json"), ("tls", "json"),
              ("unix", "json")]
-SCENARIOS = ["pingpong", "pairs", "rate", "fanout", "idle", "durable", "storm", "slow", "history"]
+SCENARIOS = ["pingpong", "pairs", "rate", "fanout", "idle", "durable", "storm", "connect", "slow", "history"]
 JSON_ONLY = ["durable", "history"]
 NOTHING_WRONG = {"lost": 0, "duplicated": 0, "misordered": 0, "unanswered": 0}
 
@@ -67,8 +67,8 @@ def test_every_scenario_over_every_endpoint(server, scenario, transport, protoco
     messages = result["messages"]
     assert (result["scenario"], result["protocol"], result["connections"]) == (scenario, protocol, 8)
     assert messages["expected"] == messages["sent"] * (7 if scenario == "fanout" else 1)
-    if scenario == "idle":
-        assert messages["sent"] == 0
+    if scenario in ("idle", "connect"):
+        assert messages["sent"] == 0 and (result["done"] > 0) == (scenario == "connect")
     else:
         assert messages["sent"] > 0
     assert result["latency_us"]["count"] == result["done"]
@@ -80,6 +80,26 @@ def test_so_many_messages_are_sent_as_were_asked_for(server):
         result = good(imbench("-j", "-c", 8, "-w", 3, "-n", 100, scenario, URLS["ws"](server)))
         assert result["messages"]["sent"] == 100
         assert result["messages"]["received"] == 100 * receivers
+
+
+def test_messages_are_compressed_both_ways(server):
+    names = ("websocket_messages_sent_total", "websocket_deflated_sent_total", "websocket_deflate_runs_total")
+    for arguments in (["fanout"], ["-P", "json", "pairs"]):
+        before = server.imctl("counters")
+        good(imbench("-j", "-z", "-c", 8, "-s", 500, "-n", 40, *arguments, URLS["ws"](server)))
+        after = server.imctl("counters")
+        sent, packed, runs = (after[name] - before[name] for name in names)
+        assert sent >= packed >= 40 and runs >= 40
+        assert runs <= packed
+    assert "ws:// and wss://" in imbench("-z", "pairs", URLS["tcp"](server)).stderr
+
+
+def test_tls_is_taken_up_again_where_that_is_asked_for(server):
+    for resume in (True, False):
+        tls = good(imbench("-j", "-c", 2, "-t", 0.3, "-W", 0, *["--resume"] * resume, "connect", URLS["wss"](server)))["tls"]
+        assert tls["handshakes"] > 2
+        assert (tls["resumed"] > 0) == resume
+    assert "wss:// and tls://" in imbench("--resume", "connect", URLS["ws"](server)).stderr
 
 
 def test_what_is_durable_is_acknowledged_once_it_is_on_disk(imd):

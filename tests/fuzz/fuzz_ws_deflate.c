@@ -44,8 +44,10 @@ static void round_trip(struct im_ws_pool *pool, const uint8_t *data, size_t size
     struct im_bytes *plain = im_bytes_new(data, size);
     struct im_ws_buffer out = {0};
     size_t off = 0;
+    uint64_t runs = 0;
     int bits = 9 + data[0] % 7;
-    struct im_bytes *framed = im_ws_deflate_shared(pool, plain, IM_WS_FIN | IM_WS_RSV1 | IM_WS_TEXT, bits, 1, &off);
+    struct im_bytes *framed =
+        im_ws_deflate_shared(pool, plain, IM_WS_FIN | IM_WS_RSV1 | IM_WS_TEXT, bits, 1, &off, &runs);
     if (framed) {
         size_t head = framed->data[off + 1] < 126 ? 2 : 4;
         assert(framed->len - off < size);

@@ -3,6 +3,7 @@
 
 #include "tests/unit/unit.h"
 #include "tools/imbench/check.h"
+#include "tools/imbench/deflate.h"
 #include "tools/imbench/hist.h"
 #include "tools/imbench/net.h"
 #include "tools/imbench/wire.h"
@@ -216,12 +217,40 @@ static void control_frames_are_told_apart(void **state)
 static void what_no_server_may_send_is_bad(void **state)
 {
     (void)state;
-    static const char *const frames[] = {"\x01\x01x", "\x81\x81",  "\xc1\x01x",
-                                         "\x82\x01x", "\x83\x01x", "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"};
+    static const char *const frames[] = {"\x01\x01x",
+                                         "\x81\x81",
+                                         "\xc9\x01x",
+                                         "\xa1\x01x",
+                                         "\x82\x01x",
+                                         "\x83\x01x",
+                                         "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"};
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
         struct wire_message m = wire_take(WIRE_WEBSOCKET, im_str(frames[i]));
         assert_int_equal(m.kind, WIRE_BAD);
     }
+}
+
+static void compressed_texts_come_back_as_they_were(void **state)
+{
+    (void)state;
+    struct im_str text = IM_STR("a text, and a text that is a text like a text");
+    struct deflate *d = deflate_new();
+    struct im_out out = {0};
+    for (int i = 0; i < 2; i++) { /* nothing is left of the first */
+        struct im_str packed = deflate_pack(d, text);
+        assert_true(packed.len < text.len);
+        wire_put_packed(&out, packed);
+        assert_memory_equal(im_out_data(&out), "\xc1", 1);
+        assert_int_equal((uint8_t)im_out_data(&out)[1], 0x80 | packed.len);
+        struct im_str plain = deflate_unpack(d, packed);
+        assert_true(im_str_eq(plain, text));
+        assert_null(deflate_unpack(d, IM_STR("\xff\xff\xff")).p);
+        out.len = 0;
+    }
+    struct wire_message m = wire_take(WIRE_WEBSOCKET, IM_STR("\xc1\x01x"));
+    assert_true(m.kind == WIRE_TEXT && m.packed);
+    im_out_clear(&out);
+    deflate_free(&d);
 }
 
 static void a_frame_that_is_sent_is_masked_and_whole(void **state)
@@ -316,6 +345,7 @@ int main(void)
         cmocka_unit_test(frames_of_every_length_are_taken),
         cmocka_unit_test(control_frames_are_told_apart),
         cmocka_unit_test(what_no_server_may_send_is_bad),
+        cmocka_unit_test(compressed_texts_come_back_as_they_were),
         cmocka_unit_test(a_frame_that_is_sent_is_masked_and_whole),
         cmocka_unit_test(lines_are_taken_one_by_one),
         cmocka_unit_test(an_upgrade_is_taken_when_its_head_is_whole),

@@ -45,6 +45,84 @@ static void the_sender_learns_what_has_arrived_once_for_many(void **state)
     leave(&t);
 }
 
+static size_t count_receipts(struct wire *x)
+{
+    size_t n = 0;
+    for (const char *at = wire_heard(x); (at = strstr(at, "\"op\":\"receipt\"")); at++)
+        n++;
+    return n;
+}
+
+static void next_turn(struct world *w, uint64_t ms)
+{
+    w->now += ms;
+    im_core_time(w->core, 1700000000000 + (int64_t)w->now, w->now, 0);
+}
+
+enum { RECEIVERS = 200 };
+
+/* One has written to each of the others, and it is time to tell her that all of it has arrived. */
+struct written_to {
+    struct wire sender, receivers[RECEIVERS];
+};
+
+static struct written_to *write_to_many(struct world *w)
+{
+    struct written_to *t = im_zalloc(sizeof *t);
+    char name[32], line[100];
+    wire_open(w, &t->sender, &im_dialect_json);
+    wire_login(&t->sender, "ann");
+    for (unsigned i = 0; i < RECEIVERS; i++) {
+        snprintf(name, sizeof name, "bob%u", i);
+        wire_open(w, &t->receivers[i], &im_dialect_json);
+        wire_login(&t->receivers[i], name);
+        snprintf(line, sizeof line, "{\"op\":\"send\",\"to\":\"%s\",\"text\":\"1\"}", name);
+        wire_say(&t->sender, line);
+        wire_settle(&t->receivers[i]);
+    }
+    next_turn(w, 1);
+    assert_int_equal(count_receipts(&t->sender), 0);
+    next_turn(w, w->config->cursor_interval_ms);
+    return t;
+}
+
+static void close_many(struct written_to *t)
+{
+    for (unsigned i = 0; i < RECEIVERS; i++)
+        wire_close_now(&t->receivers[i]);
+    wire_close_now(&t->sender);
+    free(t);
+}
+
+/* A message that comes meanwhile waits for all that a turn sends. */
+static void receipts_that_fall_due_together_are_spread_over_turns(void **state)
+{
+    struct written_to *t = write_to_many(*state);
+    size_t came = 0;
+    while (came < RECEIVERS) {
+        size_t n = count_receipts(&t->sender);
+        assert_in_range(n, 1, RECEIVERS / 10);
+        came += n;
+        next_turn(*state, 0);
+    }
+    assert_int_equal(came, RECEIVERS);
+    assert_int_equal(count_receipts(&t->sender), 0);
+    close_many(t);
+}
+
+static void receipts_leave_on_ticks_where_there_are_no_turns(void **state)
+{
+    struct world *w = *state;
+    struct written_to *t = write_to_many(w);
+    size_t came = count_receipts(&t->sender);
+    for (unsigned ticks = 0; ticks < 5; ticks++) {
+        im_core_tick(w->core);
+        came += count_receipts(&t->sender);
+    }
+    assert_int_equal(came, RECEIVERS);
+    close_many(t);
+}
+
 static void a_named_device_says_itself_what_has_arrived(void **state)
 {
     struct world *w = *state;
@@ -337,6 +415,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         world_test(the_sender_learns_what_has_arrived_once_for_many),
+        world_test(receipts_that_fall_due_together_are_spread_over_turns),
+        world_test(receipts_leave_on_ticks_where_there_are_no_turns),
         world_test(a_named_device_says_itself_what_has_arrived),
         world_test(a_read_mark_reaches_the_peer_and_own_devices_and_never_goes_back),
         world_test(an_edit_does_not_count_as_unread),

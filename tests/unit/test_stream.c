@@ -781,6 +781,57 @@ static void what_a_turn_gathers_leaves_in_one_piece(void **state)
     assert_int_equal(recv(fd, answer, sizeof answer, 0), -1);
 }
 
+static void what_a_turn_gathers_leaves_as_one_record(void **state)
+{
+    struct world *w = *state;
+    uint8_t record[6000] = {0};
+    struct im_bytes *b = im_bytes_new(record, 3000);
+    until_ready(w);
+    settle(w);
+    w->peer->deaf = true;
+    settle(w);
+    im_stream_write(w->stream, "a", 1);
+    im_stream_write_bytes(w->stream, b, 0);
+    im_stream_write(w->stream, "bc", 2);
+    im_stream_write_static(w->stream, "static", 6);
+    im_bytes_drop(&b);
+    turn_once(w);
+    turn_once(w);
+    assert_int_equal(im_stream_sent(w->stream), 1 + 3000 + 2 + 6);
+    ssize_t n = recv(w->peer->fd, record, sizeof record, MSG_PEEK | MSG_DONTWAIT);
+    assert_in_range(n, 3009, 3100);
+    assert_int_equal(record[3] << 8 | record[4], n - 5);
+    w->peer->deaf = false;
+    UNTIL(&w->stage, w->peer->in.len == 3009);
+    assert_memory_equal(w->peer->in.p + 3001, "bcstatic", 8);
+}
+
+/* What the socket did not take is repeated by somebody else, from another place. */
+static void what_waits_for_the_socket_arrives_whole(void **state)
+{
+    struct world *w = *state;
+    size_t sum = 0, len = 1 << 20;
+    char *data = pattern(len);
+    until_ready(w);
+    w->peer->deaf = true;
+    settle(w);
+    w->config->queue_hard_bytes = 2 * len;
+    for (size_t n = 1; sum + n <= len; sum += n, n = (n * 5 + 1) % 20000) {
+        struct im_bytes *b = im_bytes_new(data + sum, n);
+        im_stream_write_bytes(w->stream, b, 0);
+        im_bytes_drop(&b);
+        turn_once(w);
+    }
+    assert_in_range(im_stream_queued(w->stream), 1, sum);
+    w->peer->deaf = false;
+    UNTIL(&w->stage, w->peer->in.len == sum);
+    assert_memory_equal(w->peer->in.p, data, sum);
+    assert_int_equal(im_stream_queued(w->stream), 0);
+    im_stream_write(w->stream, "more", 4);
+    UNTIL(&w->stage, w->peer->in.len == sum + 4);
+    free(data);
+}
+
 static void what_a_turn_brings_is_answered_in_that_turn(void **state)
 {
     static const struct im_stream_ops answerer = {answer_in_pieces, NULL, NULL, see_ended};
@@ -1145,6 +1196,7 @@ int main(void)
         BOTH(a_deadline_can_be_replaced_and_cleared),
         BOTH(a_new_receiver_gets_the_rest),
         BOTH(bytes_stay_while_the_stream_finishes),
+        BOTH(what_waits_for_the_socket_arrives_whole),
         BOTH(an_end_nobody_asks_about_ends_the_stream),
         BOTH(ending_before_it_is_ready_counts_and_vanishes),
         TLS(the_handshake_has_a_deadline),
@@ -1153,6 +1205,7 @@ int main(void)
         TLS(renegotiation_is_refused),
         PLAIN(credentials_are_known_for_unix_peers_only),
         PLAIN(what_a_turn_gathers_leaves_in_one_piece),
+        TLS(what_a_turn_gathers_leaves_as_one_record),
         PLAIN(what_a_turn_brings_is_answered_in_that_turn),
         PLAIN(a_flood_is_read_in_bounded_pieces),
         PLAIN(a_broken_pipe_raises_no_signal),

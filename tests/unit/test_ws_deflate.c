@@ -282,12 +282,14 @@ static void a_shared_message_is_compressed_once(void **state)
     struct im_ws_pool *pool = im_ws_pool_new();
     struct im_bytes *plain = wordy(3000), *other = im_bytes_hold(plain);
     size_t off, off2;
+    uint64_t runs = 0;
     (void)state;
-    struct im_bytes *a = im_ws_deflate_shared(pool, plain, PACKED, 15, 3, &off);
-    struct im_bytes *b = im_ws_deflate_shared(pool, plain, PACKED, 15, 3, &off2);
-    struct im_bytes *small = im_ws_deflate_shared(pool, plain, PACKED, 9, 3, &off2);
+    struct im_bytes *a = im_ws_deflate_shared(pool, plain, PACKED, 15, 3, &off, &runs);
+    struct im_bytes *b = im_ws_deflate_shared(pool, plain, PACKED, 15, 3, &off2, &runs);
+    struct im_bytes *small = im_ws_deflate_shared(pool, plain, PACKED, 9, 3, &off2, &runs);
     assert_ptr_equal(a, b);
     assert_ptr_not_equal(a, small);
+    assert_int_equal(runs, 2);
     assert_inflates(a, off, (const char *)plain->data, 15);
     assert_inflates(small, off2, (const char *)plain->data, 9);
     im_bytes_drop(&a);
@@ -298,13 +300,53 @@ static void a_shared_message_is_compressed_once(void **state)
     im_ws_pool_drop(&pool);
 }
 
+/* What a group of all kinds of clients gets: the forms an event may take, each for every window that may be asked for.
+ */
+static uint64_t runs_of_a_fan_out(struct im_ws_pool *pool, size_t len, int least_bits)
+{
+    enum { FORMS = 4, RECIPIENTS = 1000 };
+    struct im_bytes *forms[FORMS];
+    uint64_t runs = 0;
+    size_t off;
+    for (unsigned i = 0; i < FORMS; i++) {
+        forms[i] = wordy(len);
+        im_bytes_hold(forms[i]);
+    }
+    for (int i = 0; i < RECIPIENTS; i++) {
+        struct im_bytes *plain = forms[i % FORMS];
+        int bits = least_bits + i / FORMS % (16 - least_bits);
+        struct im_bytes *framed = im_ws_deflate_shared(pool, plain, PACKED, bits, 3, &off, &runs);
+        assert_inflates(framed, off, (const char *)plain->data, bits);
+        im_bytes_drop(&framed);
+    }
+    for (unsigned i = 0; i < FORMS; i++) {
+        struct im_bytes *same = forms[i];
+        im_bytes_drop(&same);
+        im_bytes_drop(&forms[i]);
+    }
+    return runs;
+}
+
+static void a_fan_out_is_compressed_once_in_each_form(void **state)
+{
+    struct im_ws_pool *pool = im_ws_pool_new();
+    (void)state;
+    assert_int_equal(runs_of_a_fan_out(pool, 500, 9), 4); /* fits into every window */
+    assert_int_equal(runs_of_a_fan_out(pool, 512, 9), 4);
+    assert_int_equal(runs_of_a_fan_out(pool, 9000, 14), 4);
+    assert_int_equal(runs_of_a_fan_out(pool, 9000, 15), 4);
+    assert_int_equal(runs_of_a_fan_out(pool, 9000, 13), 8); /* does not fit into one of them */
+    im_ws_pool_drop(&pool);
+}
+
 static void a_message_nobody_shares_is_not_held(void **state)
 {
     struct im_ws_pool *pool = im_ws_pool_new();
     struct im_bytes *plain = wordy(3000);
     size_t off;
+    uint64_t runs = 0;
     (void)state;
-    struct im_bytes *a = im_ws_deflate_shared(pool, plain, PACKED, 15, 3, &off);
+    struct im_bytes *a = im_ws_deflate_shared(pool, plain, PACKED, 15, 3, &off, &runs);
     assert_int_equal(atomic_load(&plain->refs), 1);
     assert_inflates(a, off, (const char *)plain->data, 15);
     im_bytes_drop(&a);
@@ -318,8 +360,9 @@ static void what_does_not_shrink_goes_as_it_is(void **state)
     struct im_bytes *noise = im_bytes_new("\x01\x93\xf7\x22\xe8\x4c\x9a\x10\x55", 9);
     struct z_stream_s *kept = NULL;
     size_t off;
+    uint64_t runs = 0;
     (void)state;
-    assert_null(im_ws_deflate_shared(pool, noise, PACKED, 15, 3, &off));
+    assert_null(im_ws_deflate_shared(pool, noise, PACKED, 15, 3, &off, &runs));
     assert_null(im_ws_deflate_kept(&kept, (struct im_str){(char *)noise->data, noise->len}, PACKED, 15, 3, &off));
     struct im_bytes *plain = wordy(500);
     struct im_str text = {(const char *)plain->data, plain->len};
@@ -363,6 +406,7 @@ int main(void)
         T(messages_that_never_end_keep_nobody_from_an_inflater),
         T(a_compressed_message_that_never_ends_is_bounded),
         T(a_shared_message_is_compressed_once),
+        T(a_fan_out_is_compressed_once_in_each_form),
         T(a_message_nobody_shares_is_not_held),
         T(what_does_not_shrink_goes_as_it_is),
         T(a_kept_window_makes_repetition_cheap),

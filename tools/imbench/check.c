@@ -26,7 +26,16 @@ static bool get_hex(const char **at, unsigned digits, uint64_t *value)
     return true;
 }
 
-static const char padding[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+/* Words as people write them, so that what compressing costs and gains is told as it is. */
+static const char padding[] =
+    " the cat that sat at the window this morning has not come back, so I went out with a bowl of milk and called; "
+    "nobody answered but the old man from number 12, who says that he saw her near the bakery at about half past nine. "
+    "Could you look behind the school when you pass there today? She is grey, quite small, and answers to Pepper if "
+    "she "
+    "feels like it. I shall be at home until four, and after that at the market, where Anna wants help with the plums, "
+    "the last ones of this year; keep an eye on the weather too, they say it may rain. By the way, your umbrella still "
+    "stands in our hall, next to the blue bicycle that Jonas promised to repair in May. See you tonight, perhaps with "
+    "better news; if not, we will print 50 leaflets and put one on every tree between here and the river.";
 
 void text_put(struct im_out *out, size_t size, const struct text *t)
 {

@@ -10,7 +10,7 @@ struct text {
     uint64_t stamp;  /* when it was sent, or should have been */
 };
 #define TEXT_MIN 32
-/* Exactly size bytes, size >= TEXT_MIN: letters and digits only, the same text for the same values. */
+/* Exactly size bytes, size >= TEXT_MIN: nothing in it that JSON would escape, the same text for the same values. */
 void text_put(struct im_out *, size_t size, const struct text *);
 /* False if it is not such a text of that size. */
 bool text_get(struct im_str, size_t size, struct text *);

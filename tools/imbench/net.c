@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "tools/imbench/deflate.h"
 #include "tools/imbench/proc.h"
 #include "tools/imbench/tls.h"
 
@@ -92,11 +93,13 @@ bool endpoint_parse(struct endpoint *e, const char *url, const char **problem)
 
 /* The net. */
 
-bool net_open(struct net *net, const struct endpoint *endpoint, const char **problem)
+bool net_open(struct net *net, const struct endpoint *endpoint, const struct net_options *o, const char **problem)
 {
     *net = (struct net){.endpoint = endpoint, .epoll = epoll_create1(EPOLL_CLOEXEC), .now = now_ns()};
     if (endpoint->tls)
-        net->tls = tls_client_new();
+        net->tls = tls_client_new(o->resume);
+    if (o->deflate)
+        net->deflate = deflate_new();
     *problem = net->epoll < 0 ? strerror(errno) : "OpenSSL refuses";
     net->scratch = im_alloc(SCRATCH);
     return net->epoll >= 0 && (net->tls || !endpoint->tls);
@@ -107,6 +110,7 @@ void net_close(struct net *net)
     if (net->epoll >= 0)
         close(net->epoll);
     tls_client_free(&net->tls);
+    deflate_free(&net->deflate);
     free(net->scratch);
 }
 
@@ -196,7 +200,10 @@ void conn_send(struct conn *c, struct im_str text)
 {
     if (c->state != CONN_OPEN)
         return;
-    wire_put(c->net->endpoint->framing, &c->out, text);
+    if (c->net->deflate)
+        wire_put_packed(&c->out, deflate_pack(c->net->deflate, text));
+    else
+        wire_put(c->net->endpoint->framing, &c->out, text);
     mark(c);
 }
 
@@ -209,6 +216,16 @@ static void closed_by_server(struct conn *c, struct im_str reason)
     fail(c, why);
 }
 
+static void take_text(struct conn *c, struct im_str text, bool packed)
+{
+    if (packed && c->net->deflate)
+        text = deflate_unpack(c->net->deflate, text);
+    if (text.p && (!packed || c->net->deflate))
+        c->ops->message(c, text);
+    else
+        fail(c, "the server sent what is not compressed as agreed");
+}
+
 /* Bytes used of the input. */
 static size_t take_messages(struct conn *c, struct im_str in)
 {
@@ -219,7 +236,7 @@ static size_t take_messages(struct conn *c, struct im_str in)
         if (m.kind == WIRE_PART) {
             break;
         } else if (m.kind == WIRE_TEXT) {
-            c->ops->message(c, m.data);
+            take_text(c, m.data, m.packed);
         } else if (m.kind == WIRE_PING) {
             wire_put_pong(&c->out, m.data);
             mark(c);
@@ -317,9 +334,11 @@ static void upgrade_or_open(struct conn *c)
 static void secure(struct conn *c)
 {
     int done = tls_handshake(c->tls);
-    if (done > 0)
+    if (done > 0) {
+        c->net->secured++;
+        c->net->resumed += tls_resumed(c->tls);
         upgrade_or_open(c);
-    else if (done < 0)
+    } else if (done < 0)
         fail(c, "the TLS handshake failed");
     else
         watch(c);
@@ -372,7 +391,10 @@ void conn_open(struct net *net, struct conn *c, const char *path, const char *su
     c->state = CONN_DIALLING;
     c->deaf = false;
     if (net->endpoint->framing == WIRE_WEBSOCKET)
-        wire_put_request(&c->out, net->endpoint->host, path, subprotocol);
+        wire_put_request(&c->out, &(struct wire_request){.host = net->endpoint->host,
+                                                         .path = path,
+                                                         .subprotocol = subprotocol,
+                                                         .extension = net->deflate ? DEFLATE_OFFER : NULL});
     if (!dial(c))
         fail_errno(c);
 }

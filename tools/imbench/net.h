@@ -50,13 +50,19 @@ struct conn {
 struct net {
     const struct endpoint *endpoint;
     struct tls_client *tls;
+    struct deflate *deflate;   /* NULL: nothing is compressed */
+    uint64_t secured, resumed; /* TLS handshakes; those of them that took up a session */
     struct conn *dirty;
     char *scratch;
     int epoll;
     uint64_t now; /* when what is being handled was read, or the turn began */
 };
 
-bool net_open(struct net *, const struct endpoint *, const char **problem);
+struct net_options {
+    bool deflate; /* WebSockets: compress, and offer the server to */
+    bool resume;  /* TLS: take up what the connection had before */
+};
+bool net_open(struct net *, const struct endpoint *, const struct net_options *, const char **problem);
 void net_close(struct net *); /* connections first */
 /* Sends what waits, then waits up to so many nanoseconds for something to happen, and handles all of it. */
 void net_turn(struct net *, uint64_t ns);

@@ -31,6 +31,8 @@ static const char option_help[] =
     "      --patience SECONDS  without any sign of life until the rest counts as lost (5)\n"
     "  -p, --pid PID         the server's process, whose CPU time and memory are told\n"
     "  -P, --protocol NAME   classroom (bare text; the default over ws:// and wss://) or json (im.v1)\n"
+    "  -z, --deflate         WebSockets: compress what is sent, and have the server do so (permessage-deflate)\n"
+    "      --resume          TLS: take up the session of an earlier connection where there is one\n"
     "      --relay           the server only passes messages on; no groups are made\n"
     "  -j, --json            print the result as one line of JSON\n"
     "      --svg FILE        draw latency and throughput too\n"
@@ -40,7 +42,7 @@ static const char option_help[] =
     "limits.per_address above the number of connections; imbench(1) has such a configuration.\n"
     "Exit status: 0 when every message came once and in order; 65 when not; others as in sysexits.h.\n";
 
-enum { OPTION_PATIENCE = 256, OPTION_RELAY, OPTION_SVG };
+enum { OPTION_PATIENCE = 256, OPTION_RELAY, OPTION_RESUME, OPTION_SVG };
 
 static int wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static int wrong(const char *format, ...)
@@ -138,6 +140,12 @@ static int take_option(struct options *o, int c, const char *value)
         return take_pid(o, value);
     case 'P':
         return take_dialect(o, value);
+    case 'z':
+        o->net.deflate = true;
+        return EX_OK;
+    case OPTION_RESUME:
+        o->net.resume = true;
+        return EX_OK;
     case OPTION_RELAY:
         o->relay = true;
         return EX_OK;
@@ -170,6 +178,8 @@ static int take_options(struct options *o, int argc, char **argv, bool *done)
         {"patience", required_argument, NULL, OPTION_PATIENCE},
         {"pid", required_argument, NULL, 'p'},
         {"protocol", required_argument, NULL, 'P'},
+        {"deflate", no_argument, NULL, 'z'},
+        {"resume", no_argument, NULL, OPTION_RESUME},
         {"relay", no_argument, NULL, OPTION_RELAY},
         {"json", no_argument, NULL, 'j'},
         {"svg", required_argument, NULL, OPTION_SVG},
@@ -180,7 +190,7 @@ static int take_options(struct options *o, int argc, char **argv, bool *done)
     };
     int status = EX_OK;
     for (int c;
-         status == EX_OK && !*done && (c = getopt_long(argc, argv, "c:w:s:r:d:t:W:n:p:P:jqhV", longs, NULL)) != -1;) {
+         status == EX_OK && !*done && (c = getopt_long(argc, argv, "c:w:s:r:d:t:W:n:p:P:zjqhV", longs, NULL)) != -1;) {
         *done = c == 'h' || c == 'V';
         if (c == 'h')
             help();
@@ -215,6 +225,10 @@ static int complete(struct options *o, bool dialect_told)
         return wrong("--protocol: the classroom chat is spoken over ws:// and wss:// only");
     if (o->dialect == DIALECT_CLASSROOM && s->json)
         return wrong("--protocol: %s needs json", s->name);
+    if (o->net.deflate && !websocket)
+        return wrong("--deflate: is for ws:// and wss://");
+    if (o->net.resume && !o->endpoint.tls)
+        return wrong("--resume: is for wss:// and tls://");
     if (o->messages && s->timed)
         return wrong("--messages: %s is measured for a time", s->name);
     if (o->connections < s->least)

@@ -17,6 +17,7 @@ struct options {
     uint64_t messages; /* to send, 0: as many as go into the time */
     uint64_t time_ns, warmup_ns, patience_ns;
     pid_t pid; /* the server's; 0: not told */
+    struct net_options net;
     bool json, quiet;
     const char *svg;
 };

@@ -9,7 +9,8 @@
 #include "tools/imbench/run.h"
 #include "tools/imbench/scenario.h"
 
-/* Beyond this share of a core, and with the server below it, it was imbench that set the pace. */
+/* Beyond this share of a core, and with the server below it, it was imbench that set the pace: busy, or kept waiting
+ * for a core by others. */
 #define BUSY 0.9
 
 static double ratio(uint64_t a, uint64_t b)
@@ -28,9 +29,14 @@ static double rss_each(const struct run *r)
     return ratio(r->rss_after > r->rss_before ? r->rss_after - r->rss_before : 0, r->in);
 }
 
+static double share(const struct usage *u, const struct run *r)
+{
+    return ratio(u->cpu_ns + u->waited_ns, r->elapsed_ns);
+}
+
 static bool was_bottleneck(const struct run *r)
 {
-    return ratio(r->own.cpu_ns, r->elapsed_ns) > BUSY && ratio(r->server.cpu_ns, r->elapsed_ns) < BUSY;
+    return share(&r->own, r) > BUSY && share(&r->server, r) < BUSY;
 }
 
 static const char *dialect_name(const struct run *r)
@@ -61,12 +67,13 @@ static void show_speed(const struct run *r)
 
 static void show_server(const struct run *r)
 {
+    const struct options *o = r->options;
     printf("  server      %.0f %% of a core", 100 * ratio(r->server.cpu_ns, r->elapsed_ns));
     if (r->done)
         printf(", %.3f us for each of %" PRIu64 " %s", us(r->server.cpu_ns) / (double)r->done, r->done,
                r->options->scenario->unit);
     printf("\n  memory      %.1f MiB", (double)r->rss_after / 1048576);
-    if (r->sent == 0)
+    if (o->scenario->resting)
         printf(", %.0f bytes for each connection", rss_each(r));
     putchar('\n');
 }
@@ -80,9 +87,12 @@ void report_table(const struct run *r)
         show_messages(r);
     if (r->done > 0)
         show_speed(r);
+    if (o->endpoint.tls)
+        printf("  TLS         %" PRIu64 " handshakes, %" PRIu64 " of them resumed\n", r->net.secured, r->net.resumed);
     if (o->pid)
         show_server(r);
-    printf("  imbench     %.0f %% of a core%s\n", 100 * ratio(r->own.cpu_ns, r->elapsed_ns),
+    printf("  imbench     %.0f %% of a core, %.0f %% waiting for one%s\n", 100 * ratio(r->own.cpu_ns, r->elapsed_ns),
+           100 * ratio(r->own.waited_ns, r->elapsed_ns),
            was_bottleneck(r) ? ": it was the bottleneck; the server could do more" : "");
 }
 
@@ -108,7 +118,7 @@ static json_t *server_json(const struct run *r)
     json_t *json = json_pack("{s:f, s:f, s:f, s:I}", "cpu_us", us(r->server.cpu_ns) / (double)(r->done ? r->done : 1),
                              "busy", ratio(r->server.cpu_ns, r->elapsed_ns), "waited",
                              ratio(r->server.waited_ns, r->elapsed_ns), "rss", (json_int_t)r->rss_after);
-    if (r->sent == 0)
+    if (r->options->scenario->resting)
         json_object_set_new(json, "rss_per_connection", json_real(rss_each(r)));
     return json;
 }
@@ -134,6 +144,10 @@ static json_t *result_json(const struct run *r)
                              ratio(r->done, r->elapsed_ns) * 1e9, "latency_us", latency_json(r), "imbench", own);
     if (o->scenario->open_loop)
         json_object_set_new(json, "rate", json_integer(o->rate));
+    if (o->endpoint.tls)
+        json_object_set_new(
+            json, "tls",
+            json_pack("{s:I, s:I}", "handshakes", (json_int_t)r->net.secured, "resumed", (json_int_t)r->net.resumed));
     if (o->pid)
         json_object_set_new(json, "server", server_json(r));
     if (r->status != EX_OK)

@@ -37,6 +37,8 @@ void run_entered(struct client *c)
     r->in++;
     r->entering--;
     r->activity++;
+    if (r->options->scenario->entered && r->going)
+        r->options->scenario->entered(c);
 }
 
 void run_left(struct client *c)
@@ -273,7 +275,7 @@ void run_all(struct run *r, const struct options *o)
     r->clients = im_zalloc(r->count * sizeof *r->clients);
     for (unsigned i = 0; i < r->count; i++)
         client_init(&r->clients[i], r, i);
-    if (net_open(&r->net, &o->endpoint, &problem))
+    if (net_open(&r->net, &o->endpoint, &o->net, &problem))
         perform(r);
     else
         run_fail(r, EX_OSERR, "%s", problem);

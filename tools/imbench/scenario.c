@@ -141,6 +141,28 @@ static void storm_got(struct client *c, const struct text *text)
         storm_leave(r);
 }
 
+/* connect: everybody leaves, and comes again, over and over. */
+
+static void connect_begin(struct run *r)
+{
+    for (unsigned i = 0; i < r->count; i++)
+        client_leave(&r->clients[i]);
+}
+
+static void connect_left(struct client *c)
+{
+    if (!c->run->going)
+        return;
+    c->began = now_ns();
+    run_enter(c);
+}
+
+static void connect_entered(struct client *c)
+{
+    run_done(c->run, c->began);
+    client_leave(c);
+}
+
 /* slow: in one pair of four the reader reads nothing until the time is up, while others write to it; what is timed are
  * the other pairs, which go on as in pingpong. */
 
@@ -301,7 +323,8 @@ const struct scenario scenarios[] = {
      .connections = 1000,
      .window = 1,
      .least = 2,
-     .timed = true},
+     .timed = true,
+     .resting = true},
     {.name = "durable",
      .unit = "acknowledgements",
      .help = "writers wait for acknowledgements, with --window of them due; readers acknowledge",
@@ -325,6 +348,16 @@ const struct scenario scenarios[] = {
      .left = storm_left,
      .answered = storm_answered,
      .got = storm_got},
+    {.name = "connect",
+     .unit = "arrivals",
+     .help = "all leave and come back, over and over: connecting, TLS, logging in",
+     .connections = 100,
+     .window = 1,
+     .least = 2,
+     .timed = true,
+     .begin = connect_begin,
+     .entered = connect_entered,
+     .left = connect_left},
     {.name = "slow",
      .unit = "messages",
      .help = "pingpong, while one reader in four gets a share of --rate and reads nothing",

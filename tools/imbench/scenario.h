@@ -18,11 +18,13 @@ struct scenario {
     bool devices;                     /* those with odd numbers name their device, and acknowledge what they get */
     bool open_loop;                   /* --rate matters */
     bool timed;                       /* a number of messages is no measure of it */
+    bool resting;                     /* nothing goes on: what is there costs memory only */
     void (*arrange)(struct client *); /* before anybody comes */
     void (*begin)(struct run *);      /* all are in */
     void (*got)(struct client *, const struct text *);   /* a message, already checked */
     void (*answered)(struct client *, uint64_t sent_ns); /* a message is acknowledged */
     void (*page)(struct client *, struct im_str json);   /* the answer to a request with an id that is a string */
+    void (*entered)(struct client *);                    /* once it has begun */
     void (*left)(struct client *);
     uint64_t (*tick)(struct run *, uint64_t now); /* before each wait; returns when it wants to be called again */
     void (*end)(struct run *);                    /* time is up */

@@ -104,8 +104,11 @@ static void draw(const struct run *r, FILE *f)
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "
             "font-size=\"12\">\n",
             LEFT + 2 * WIDTH + GAP + 30, TOP + HEIGHT + 40);
-    fputs("<style>.grid{stroke:#ccc;fill:none}.line{stroke:#06c;stroke-width:2;fill:none}</style>\n"
-          "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
+    fputs("<style>text{fill:#222}.back{fill:#fff}.grid{stroke:#ccc;fill:none}.line{stroke:#06c;stroke-width:2;fill:"
+          "none}\n"
+          "@media (prefers-color-scheme:dark){text{fill:#e6e6e6}.back{fill:#161b22}.grid{stroke:#3a414b}"
+          ".line{stroke:#6cb0ff}}</style>\n"
+          "<rect class=\"back\" width=\"100%\" height=\"100%\"/>\n",
           f);
     fprintf(f, "<text x=\"%d\" y=\"20\" font-weight=\"bold\">%s: %u connections, %u under way, %u bytes</text>\n", LEFT,
             o->scenario->name, o->connections, o->window, o->size);

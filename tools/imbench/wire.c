@@ -1,7 +1,7 @@
 #include "tools/imbench/wire.h"
 
 /* RFC 6455, 5.2. */
-enum { FIN = 0x80, MASKED = 0x80, TEXT = 0x1, CLOSE = 0x8, PING = 0x9, PONG = 0xa };
+enum { FIN = 0x80, PACKED = 0x40, MASKED = 0x80, TEXT = 0x1, CLOSE = 0x8, PING = 0x9, PONG = 0xa };
 
 #define PAYLOAD_MAX (64u << 20)
 
@@ -29,11 +29,12 @@ static struct wire_message take_frame(struct im_str in)
     size_t head = read_length(p, in.len, &len);
     if (head == 0)
         return (struct wire_message){.kind = WIRE_PART};
-    if (!(p[0] & FIN) || p[1] & MASKED || p[0] & 0x70 || len > PAYLOAD_MAX)
+    bool packed = p[0] & PACKED, text = (p[0] & 15) == TEXT;
+    if (!(p[0] & FIN) || p[1] & MASKED || p[0] & 0x30 || (packed && !text) || len > PAYLOAD_MAX)
         return bad();
     if (in.len - head < len)
         return (struct wire_message){.kind = WIRE_PART};
-    struct wire_message m = {WIRE_OTHER, {in.p + head, (size_t)len}, head + (size_t)len};
+    struct wire_message m = {WIRE_OTHER, {in.p + head, (size_t)len}, packed, head + (size_t)len};
     switch (p[0] & 15) {
     case TEXT:
         m.kind = WIRE_TEXT;
@@ -59,7 +60,7 @@ static struct wire_message take_line(struct im_str in)
     if (!end)
         return (struct wire_message){.kind = in.len > PAYLOAD_MAX ? WIRE_BAD : WIRE_PART};
     size_t len = (size_t)(end - in.p);
-    return (struct wire_message){WIRE_TEXT, {in.p, len}, len + 1};
+    return (struct wire_message){WIRE_TEXT, {in.p, len}, false, len + 1};
 }
 
 struct wire_message wire_take(enum wire_framing framing, struct im_str in)
@@ -90,19 +91,26 @@ void wire_put(enum wire_framing framing, struct im_out *out, struct im_str text)
     im_out_char(out, '\n');
 }
 
+void wire_put_packed(struct im_out *out, struct im_str packed)
+{
+    put_frame(out, PACKED | TEXT, packed);
+}
+
 void wire_put_pong(struct im_out *out, struct im_str data)
 {
     put_frame(out, PONG, data);
 }
 
-void wire_put_request(struct im_out *out, const char *host, const char *path, const char *subprotocol)
+void wire_put_request(struct im_out *out, const struct wire_request *r)
 {
     im_out_printf(out,
                   "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: aW1iZW5jaGltYmVuY2hpbQ==\r\n",
-                  path, host);
-    if (subprotocol)
-        im_out_printf(out, "Sec-WebSocket-Protocol: %s\r\n", subprotocol);
+                  r->path, r->host);
+    if (r->subprotocol)
+        im_out_printf(out, "Sec-WebSocket-Protocol: %s\r\n", r->subprotocol);
+    if (r->extension)
+        im_out_printf(out, "Sec-WebSocket-Extensions: %s\r\n", r->extension);
     im_out_str(out, "\r\n");
 }
 

@@ -20,16 +20,21 @@ enum wire_kind {
 struct wire_message {
     enum wire_kind kind;
     struct im_str data; /* in the input */
+    bool packed;        /* of TEXT: by permessage-deflate */
     size_t used;        /* bytes of the input; 0: none, as of PART and BAD */
 };
 
 /* The first message in the input. */
 struct wire_message wire_take(enum wire_framing, struct im_str in);
 void wire_put(enum wire_framing, struct im_out *, struct im_str text);
-void wire_put_pong(struct im_out *, struct im_str data); /* of a WebSocket */
+void wire_put_packed(struct im_out *, struct im_str packed); /* of a WebSocket */
+void wire_put_pong(struct im_out *, struct im_str data);     /* of a WebSocket */
 
 /* A WebSocket's opening. */
-void wire_put_request(struct im_out *, const char *host, const char *path, const char *subprotocol);
+struct wire_request {
+    const char *host, *path, *subprotocol, *extension; /* the last two may be NULL */
+};
+void wire_put_request(struct im_out *, const struct wire_request *);
 /* The end of the answer's head in the input, or 0 if it has not all come. *good: whether it agrees to the upgrade. */
 size_t wire_take_answer(struct im_str in, bool *good);
 

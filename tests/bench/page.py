@@ -1,0 +1,142 @@
+"""doc/benchmarks.md and its pictures, from results.json. What stands between the marks of the page is ours; the rest of
+it is written by hand."""
+
+import collections
+import datetime
+import os
+import platform
+import re
+
+import chart
+
+DOC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "doc")
+
+# What others cost, as multiples of the same floor, and the RSS of an idle connection in KB: measured once, in one run,
+# medians of three, on a machine like this one.
+OTHERS = [
+    ("µWebSockets relay (C++, no messaging): publish / send", "1.1 / 1.0", "1.15 / 12.5", "1.55 / 7.6", "1.0", "1.0", "0.3–0.7"),
+    ("inspircd", "1.4", "4.3", "–", "1.25", "1.9", "2.1"),
+    ("mosquitto QoS 0 / QoS 1", "2.0 / 3.5", "30 / 58", "19 / 46", "2.2 / 2.9", "16 / 25", "1.0"),
+    ("ngircd", "2.1", "9.1", "–", "1.4", "2.6", "2.7"),
+    ("node `ws` relay", "2.4", "20", "17", "1.8", "13", "7.0"),
+    ("redis pub/sub", "2.5", "4.0", "3.6", "1.2", "1.55", "10"),
+    ("nats-server", "2.5", "3.9", "4.4", "2.0", "2.9", "23"),
+    ("ejabberd", "12", "90", "67", "–", "–", "37"),
+]
+
+# name of the part, its heading, what is said before the table
+PARTS = [
+    ("ratios", "CPU per delivered message, as a multiple of the floor", ""),
+    ("latency", "Latency at 20,000 messages a second", "From when a message was due, not from when it was sent."),
+    ("connections", "Many connections, 1 in flight",
+     "Everybody's memory is touched in turn: with 18,000 it is in no cache, neither the kernel's part of a connection nor\n"
+     "ours. That holds for the floor too, and the ratio tells what is our own."),
+    ("memory", "Memory", "What each idle session costs, login and directory entry included, and where each byte of it is (valgrind's massif)."),
+    ("durable", "Durable: store sqlite, sync full", ""),
+    ("coats", "TLS and permessage-deflate", "Compressed once for all who get the same bytes; over TLS, each connection encrypts for itself."),
+    ("arrivals", "Arrivals", "Connecting, TLS (P-256), the upgrade and the login in its URL; 100 at a time."),
+    ("core", "The core's thread alone",
+     "`tests/bench/core_alone`: decoded commands in, events out and dropped. *Elsewhere*: messages are committed by other\n"
+     "threads, as with SQLite. What a message costs beyond that can be done by others: so many it keeps busy."),
+    ("workers", "Workers", ""),
+    ("others", "The rest", ""),
+    ("profile", "Where the time goes", "By callgrind, in the server's own code and its libraries."),
+]
+PICTURES = {
+    "ratios": ("benchmarks.svg", "CPU per delivered message, as a multiple of the floor"),
+    "latency": ("benchmarks-latency.svg", "Latency by percentile at 20,000 messages a second"),
+    "memory": ("benchmarks-memory.svg", "Where the bytes of an idle connection are"),
+}
+
+
+def today():
+    return str(datetime.datetime.now(datetime.timezone.utc).date())
+
+
+def first_line(path, pattern):
+    try:
+        with open(path, encoding="utf-8") as f:
+            found = re.search(pattern, f.read(), re.M)
+            return found.group(1) if found else "unknown"
+    except OSError:
+        return "unknown"
+
+
+def machine(cores):
+    return (f"{cores} cores of {first_line('/proc/cpuinfo', r'^model name.*: (.*)')}, "
+            f"{int(first_line('/proc/meminfo', r'^MemTotal: *([0-9]+)')) // 1048576} GiB, Linux {platform.release().split('-')[0]}, "
+            f"{first_line('/etc/os-release', r'^PRETTY_NAME=.(.*).$')}")
+
+
+def measured(when):
+    return f"Measured on {when['date']} with `BENCH_SECONDS={when['seconds']:g} make bench`: {when['machine']}."
+
+
+def busy(when):
+    """Others ran on the machine too: CPU time does not mind much, all the rest does."""
+    return f"*The servers were kept waiting for a core {when['waited']:.0%} of the time.*" if when["waited"] > 0.1 else ""
+
+
+def as_table(rows):
+    lines = ["| " + " | ".join(rows[0]) + " |", "|---" + "|--:" * (len(rows[0]) - 1) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows[1:]])
+
+
+def beside_others(results):
+    """Of our own rows, what is comparable."""
+    rows = [["", "1 in flight", "16 in flight", "16 × 1 KiB", "fan-out 1", "fan-out 8", "KB for each idle connection"]]
+    ratios = results["ratios"]["rows"][1:]
+    idle = results["memory"]["rows"][1]
+    for title, column, memory in (("**imd**, classroom", 2, 1), ("**imd**, im.v1", 4, 2)):
+        rows.append([title] + [row[column].partition(" ")[0] for row in ratios] + [f"{int(idle[memory].partition(' ')[0]) / 1000:.1f}"])
+    return ("### Beside others\n\nMultiples of the floor. The others were measured in a run of their own, against the same floor: "
+            "medians of three, each\nwith its own protocol.\n\n" + as_table(rows + [list(row) for row in OTHERS]))
+
+
+def render(results):
+    """What most parts were measured in stands above; the others say it themselves."""
+    whens = collections.Counter(measured(r["when"]) for r in results.values())
+    usual = whens.most_common(1)[0][0]
+    sections = [usual]
+    for name, heading, text in PARTS:
+        if name not in results:
+            continue
+        when = results[name]["when"]
+        own = [measured(when)] * (measured(when) != usual) + [busy(when)]
+        sections.append("\n\n".join(filter(None, [f"### {heading}", text, *own, as_table(results[name]["rows"])])))
+        if name in PICTURES:
+            file, title = PICTURES[name]
+            sections.append(f"![{title}]({file})")
+        if name == "ratios" and "memory" in results:
+            sections.append(beside_others(results))
+    return "\n\n".join(sections)
+
+
+def draw(results):
+    pictures = {
+        "ratios": lambda r: chart.bars(r["bars"], "line: target"),
+        "latency": lambda r: chart.percentiles(r["curves"], "µs"),
+        "memory": lambda r: chart.stacks(r["stacks"], "bytes"),
+    }
+    for name, picture in pictures.items():
+        if name in results and (name != "memory" or results[name]["stacks"]):
+            file, title = PICTURES[name]
+            with open(os.path.join(DOC, file), "w", encoding="utf-8") as f:
+                f.write(chart.page(title, *picture(results[name])))
+
+
+def replace_measured(text, new):
+    head, _, rest = text.partition("<!-- measured -->\n")
+    _, _, tail = rest.partition("<!-- /measured -->\n")
+    return f"{head}<!-- measured -->\n\n{new}\n\n<!-- /measured -->\n{tail}"
+
+
+def write(results):
+    new = render(results)
+    print(new)
+    draw(results)
+    path = os.path.join(DOC, "benchmarks.md")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(replace_measured(text, new))
