@@ -51,7 +51,7 @@ static void wait_for_end(const struct client *c)
 /* The socket is there all the while: who connects waits until the next program answers. */
 static int ask_next(const struct options *options, const json_t *plan)
 {
-    struct client next = {0};
+    struct client next = {.quiet = true};
     int status = client_connect(&next, options->socket);
     json_t *now = NULL;
     if (status == EX_OK) {
@@ -59,10 +59,11 @@ static int ask_next(const struct options *options, const json_t *plan)
         now = run_ask(&next, "status", json_object(), &status);
     }
     client_close(&next);
-    if (now)
-        status = judge(plan, now, options);
-    else
-        complain("the server does not answer any more; its log tells why.");
+    if (!now) {
+        complain("the server ended while it was being replaced; its log tells why.");
+        return EX_SOFTWARE;
+    }
+    status = judge(plan, now, options);
     json_decref(now);
     return status;
 }

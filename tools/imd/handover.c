@@ -50,6 +50,7 @@ void imd_handover_free(struct imd_handover **handover)
     free(h->sockets);
     free(h->from);
     free(h->binary);
+    free(h->config);
     free(h->back);
     free(h->problem);
     free(h);
@@ -141,10 +142,10 @@ static char *describe(const struct imd_handover *h)
     json_t *sockets = json_array();
     for (size_t i = 0; i < h->count; i++)
         json_array_append_new(sockets, describe_socket(&h->sockets[i]));
-    json_t *all = json_pack("{s:b, s:b, s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:i, s:o}", "trial", (int)h->trial, "sound",
-                            (int)h->sound, "pid", (json_int_t)getpid(), "since_us", (json_int_t)h->since_us, "from",
-                            h->from, "binary", h->binary, "back", h->back, "problem", h->problem, "back_fd",
-                            h->trial ? -1 : h->back_fd, "sockets", sockets);
+    json_t *all = json_pack("{s:b, s:b, s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, s:o}", "trial", (int)h->trial,
+                            "sound", (int)h->sound, "pid", (json_int_t)getpid(), "since_us", (json_int_t)h->since_us,
+                            "from", h->from, "binary", h->binary, "config", h->config, "back", h->back, "problem",
+                            h->problem, "back_fd", h->trial ? -1 : h->back_fd, "sockets", sockets);
     char *json = json_dumps(all, JSON_COMPACT), *text = NULL;
     if (asprintf(&text, VARIABLE "=%s", json ? json : "") < 0)
         text = NULL;
@@ -186,6 +187,7 @@ static struct imd_handover *parse(const json_t *all)
     h->since_us = (uint64_t)json_integer_value(json_object_get(all, "since_us"));
     h->from = copy_string(all, "from");
     h->binary = copy_string(all, "binary");
+    h->config = copy_string(all, "config");
     h->back = copy_string(all, "back");
     h->problem = copy_string(all, "problem");
     h->back_fd = descriptor(all, "back_fd");
@@ -225,8 +227,7 @@ static bool is_kept(const char *variable, bool trial)
     return strncmp(variable, VARIABLE "=", sizeof VARIABLE) != 0;
 }
 
-void imd_handover_invoke(const struct imd_handover *h, const struct imd_start *start, bool rehearsal,
-                         struct imd_invocation *i)
+void imd_handover_invoke(const struct imd_handover *h, bool rehearsal, struct imd_invocation *i)
 {
     size_t n = 0, arg = 0;
     while (environ[n])
@@ -242,9 +243,9 @@ void imd_handover_invoke(const struct imd_handover *h, const struct imd_start *s
     i->argv[arg++] = h->binary;
     if (rehearsal)
         i->argv[arg++] = (char *)"--rehearse";
-    if (start->config_path) {
+    if (h->config) {
         i->argv[arg++] = (char *)"-c";
-        i->argv[arg++] = start->config_path;
+        i->argv[arg++] = h->config;
     }
 }
 
@@ -265,7 +266,7 @@ static void let_through(const struct imd_handover *h, int flags)
 static void replace(const struct imd_handover *h, const struct imd_start *start, int program)
 {
     struct imd_invocation i;
-    imd_handover_invoke(h, start, false, &i);
+    imd_handover_invoke(h, false, &i);
     let_through(h, 0);
     if (fchdir(start->dir) == 0)
         program >= 0 ? fexecve(program, i.argv, i.envp) : execve(h->binary, i.argv, i.envp);

@@ -25,6 +25,7 @@ struct imd_handover {
     uint64_t since_us; /* when the last connection was accepted, on the clock that never goes back */
     char *from;        /* the version of the program before */
     char *binary;      /* path of the program that is to run */
+    char *config;      /* path of the configuration, for both; NULL: there is none */
     char *back;        /* path of the program before */
     int back_fd;       /* and the program itself, which may have been replaced under its path; -1: no way back */
     char *problem;     /* why the other program does not run, and this is the one before again; NULL */
@@ -56,8 +57,7 @@ void imd_handover_done(struct imd_handover *);
 struct imd_invocation {
     char *argv[5], **envp;
 };
-void imd_handover_invoke(const struct imd_handover *, const struct imd_start *, bool rehearsal,
-                         struct imd_invocation *);
+void imd_handover_invoke(const struct imd_handover *, bool rehearsal, struct imd_invocation *);
 void imd_invocation_clear(struct imd_invocation *);
 /* Each replaces this program, and returns only if that fails: with errno. */
 void imd_handover_exec(const struct imd_handover *, const struct imd_start *);

@@ -63,7 +63,7 @@ static int spawn(struct imd_trial *t, const struct imd_handover *h, const struct
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     struct imd_invocation i;
-    imd_handover_invoke(h, start, rehearsal, &i);
+    imd_handover_invoke(h, rehearsal, &i);
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&attributes);
     int failed = add_files(&files, h, start->dir, out);

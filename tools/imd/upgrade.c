@@ -103,6 +103,7 @@ static enum im_reason fill(struct imd_upgrade *u, const char *binary, struct im_
     struct gathering g = {h, error};
     h->trial = true;
     h->from = copy(PACKAGE_VERSION);
+    h->config = copy(start->config_path);
     h->back = copy(start->binary);
     h->binary = copy(binary ? binary : start->binary);
     if (!h->binary)
