@@ -413,6 +413,7 @@ static void begin_drain(struct imd *imd, uint64_t ms)
     imd_clock(imd);
     imd_hooks_stop(imd->hooks);
     imd->drain_deadline_ms = im_loop_now_ms() + ms;
+    imd->drain_ticks = imd->ticks;
     evtimer_add(imd->deadline, &deadline);
 }
 
@@ -485,6 +486,13 @@ static void each_second(struct imd *imd)
     imd_log_levels_tick(imd);
 }
 
+/* Not in the turn in which it began: what was said in it, to the asker, has not left yet. */
+static bool is_drained(const struct imd *imd)
+{
+    return imd->state == IMD_DRAINING && imd->ticks >= imd->drain_ticks + 2 && !imd_upgrade_is_handing(imd) &&
+           im_core_idle(imd->core);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct imd *imd = arg;
@@ -496,7 +504,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     if (imd->ticks++ % (1000 / IM_TICK_MS) == 0)
         each_second(imd);
     imd_drain_tick(imd);
-    if (imd->state == IMD_DRAINING && im_core_idle(imd->core))
+    if (is_drained(imd))
         end_loop(imd);
 }
 

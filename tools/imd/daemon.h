@@ -91,9 +91,9 @@ struct imd {
 
     int wake_fd;
     struct event *wake, *tick, *deadline, *watchdog, *signals[4];
-    uint64_t ticks;
-    uint64_t tick_due_us;       /* 0: not known yet */
-    uint64_t log_levels_end_ms; /* monotonic: when the configuration's levels are back; 0: not by themselves */
+    uint64_t ticks, drain_ticks; /* in all; when a drain began */
+    uint64_t tick_due_us;        /* 0: not known yet */
+    uint64_t log_levels_end_ms;  /* monotonic: when the configuration's levels are back; 0: not by themselves */
     uint64_t started_mono_ms;
     int64_t started_wall_ms;
 
