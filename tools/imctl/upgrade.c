@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "tools/imctl/own.h"
 #include "tools/imctl/run.h"
@@ -41,8 +42,11 @@ static int judge(const json_t *plan, json_t *now, const struct options *options)
 }
 
 /* Until the server closes the connection, and with it all it had. */
-static void wait_for_end(const struct client *c)
+static void wait_for_end(const struct client *c, const json_t *plan)
 {
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "%" JSON_INTEGER_FORMAT " sessions are told to come back; waiting for the next program ...\n",
+                json_integer_value(json_object_get(plan, "sessions")));
     struct pollfd fd = {.fd = c->fd, .events = POLLIN};
     while (poll(&fd, 1, -1) < 0)
         continue;
@@ -76,7 +80,7 @@ int own_upgrade(struct client *client, const struct options *options, const json
     if (plan && json_object_get(params, "dry")) {
         status = print_result(plan, options);
     } else if (plan) {
-        wait_for_end(client);
+        wait_for_end(client, plan);
         status = ask_next(options, plan);
     }
     json_decref(plan);
