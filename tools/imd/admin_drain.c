@@ -196,7 +196,7 @@ const struct im_rpc_command imd_drain_commands[] = {
         .access = IM_RPC_WRITE,
         .args = {{"binary", IM_RPC_FILE, false, NULL, "The program; or where this one was started from."},
                  {"deadline", IM_RPC_STRING, false, NULL,
-                  "Sessions still here after so long are cut off; 2s unless told otherwise."},
+                  "Who is still here then is cut off; 2s unless told otherwise."},
                  IMD_DRY_ARG},
         .help = "Let another program, usually what was just installed, take the server's place. It is first tried "
                 "whether it can. Then it gets the sockets, on which connections wait meanwhile, and the store; "
