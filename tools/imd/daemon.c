@@ -418,10 +418,10 @@ static void begin_drain(struct imd *imd, uint64_t ms)
 }
 
 /* Nobody is let in any more, and nobody comes after us. */
-static void begin_end(struct imd *imd, const char *why)
+static void begin_end(struct imd *imd, const char *why, uint64_t ms)
 {
     imd_upgrade_abandon(imd);
-    IM_LOG(imd->log, IM_LOG_INFO, "imd", "shutting down", IM_KS("why", why));
+    IM_LOG(imd->log, IM_LOG_INFO, "imd", "shutting down", IM_KS("why", why), IM_KN("deadline_ms", (int64_t)ms));
     imd_notify("STOPPING=1\nSTATUS=Stopping: %s", why);
     close_client_listeners(imd);
 }
@@ -438,7 +438,7 @@ void imd_hand_over(struct imd *imd, uint64_t deadline_ms)
 
 void imd_drain(struct imd *imd, uint64_t per_second, uint64_t deadline_ms)
 {
-    begin_end(imd, "drain");
+    begin_end(imd, "drain", deadline_ms);
     begin_drain(imd, deadline_ms);
     im_core_drain_slowly(imd->core, per_second);
 }
@@ -446,7 +446,8 @@ void imd_drain(struct imd *imd, uint64_t per_second, uint64_t deadline_ms)
 void imd_shutdown(struct imd *imd, const char *why)
 {
     if (imd_upgrade_is_handing(imd)) {
-        begin_end(imd, why);
+        uint64_t now = im_loop_now_ms(), until = imd->drain_deadline_ms;
+        begin_end(imd, why, until > now ? until - now : 0);
         return;
     }
     if (imd->state >= IMD_DRAINING) {
@@ -455,7 +456,7 @@ void imd_shutdown(struct imd *imd, const char *why)
         event_base_loopexit(imd->base, &(struct timeval){.tv_usec = LAST_WORDS_MS * 1000}); /* the asker is answered */
         return;
     }
-    begin_end(imd, why);
+    begin_end(imd, why, imd->config->shutdown_ms);
     begin_drain(imd, imd->config->shutdown_ms);
     im_core_drain(imd->core, imd->config->spread_ms);
 }
