@@ -227,6 +227,7 @@ void im_core_drain(struct im_core *core, uint64_t spread_ms)
     core->draining = true;
     core->drain_rate = 0;
     core->drain_spread_ms = spread_ms;
+    core->drained = HASH_COUNT(core->sessions);
     im_presence_tick(core, true);
     for (struct im_session *s = core->sessions; s; s = s->hh.next)
         im_session_end(core, s, IM_DRAIN, true);

@@ -162,6 +162,14 @@ static bool slowed_hook(void *arg, struct im_str key, uint64_t wait_ms)
     return w->each(w->arg, &(struct im_wait_view){.what = "webhook", .who = beginning(key), .wait_ms = wait_ms});
 }
 
+void im_core_draining(const struct im_core *core, struct im_drain_view *view)
+{
+    *view = (struct im_drain_view){
+        .told = core->drained, .left = HASH_COUNT(core->sessions), .per_second = core->drain_rate};
+    for (const struct im_session *s = core->sessions; s; s = s->hh.next)
+        view->untold += !s->ending && !im_session_closing(s);
+}
+
 void im_core_waits(const struct im_core *core, bool (*each)(void *arg, const struct im_wait_view *), void *arg)
 {
     struct waits waits = {each, arg};

@@ -40,6 +40,13 @@ struct im_device_here {
 };
 struct im_device_here im_core_device(const struct im_core *, struct im_str user_key, struct im_str device);
 
+/* How far a drain is: sessions that were told to go and that were not yet, and all that are still here. */
+struct im_drain_view {
+    uint64_t told, untold, left;
+    uint64_t per_second; /* 0: all at once */
+};
+void im_core_draining(const struct im_core *, struct im_drain_view *);
+
 /* Who has to wait, beside sessions: logins after failures, by address or account; webhooks beyond their rate. */
 struct im_wait_view {
     const char *what;  /* "address", "account", "webhook" */

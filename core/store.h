@@ -373,6 +373,7 @@ struct im_histogram;
 
 struct im_store_options {
     const char *path;        /* sqlite: the database file */
+    bool sound;              /* sqlite: closed in good order a moment ago; need not be looked through */
     bool sync_full;          /* sqlite: synchronous=FULL, else NORMAL */
     uint32_t readers;        /* sqlite: reader threads, 1 or more */
     uint8_t epoch_seed[16];  /* random, for a new log's epoch */

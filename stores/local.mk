@@ -23,6 +23,7 @@ stores_libimstores_a_SOURCES = \
 	stores/sqlite_group.c \
 	stores/sqlite_history.c \
 	stores/sqlite_lists.c \
+	stores/sqlite_look.c \
 	stores/sqlite_people.c \
 	stores/sqlite_read.c stores/sqlite_read.h \
 	stores/sqlite_records.c \

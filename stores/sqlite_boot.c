@@ -140,7 +140,7 @@ enum im_reason im_boot_writer(const struct im_store_options *o, struct im_db *db
     int rc = im_db_open(db, o->path, IM_DB_WRITER);
     if (rc != SQLITE_OK)
         return failed(o, db, rc, error);
-    if ((reason = check_owner(o, db, error)) != IM_OK || (reason = quick_check(o, db, error)) != IM_OK ||
+    if ((reason = check_owner(o, db, error)) != IM_OK || (!o->sound && (reason = quick_check(o, db, error)) != IM_OK) ||
         (reason = need_wal(o, db, error)) != IM_OK)
         return reason;
     rc = im_db_exec(db, o->sync_full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");

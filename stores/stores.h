@@ -13,6 +13,10 @@ typedef enum im_reason im_store_open(const struct im_store_options *options, str
 im_store_open im_store_memory_open;
 im_store_open im_store_sqlite_open;
 
+/* Which version the database's schema has (0: there is none yet), and which one this program writes: an older one is
+ * brought to it when the store is opened, a newer one is IM_STORE_NEWER. Only reads; others may have it open. */
+enum im_reason im_store_sqlite_look(const char *path, int64_t *version, int64_t *known, struct im_error *);
+
 /* Puts a copy of the backup `from`, checked, in the place of the database at path, which nobody may have open. What was
  * there is kept as PATH.replaced. The log gets the epoch of this seed: clients that have seen more than the copy knows
  * start over. */

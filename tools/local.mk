@@ -7,6 +7,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin_commands.c \
 	tools/imd/admin_config.c \
 	tools/imd/admin_data.c \
+	tools/imd/admin_drain.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
 	tools/imd/admin_imctl.c \
@@ -23,7 +24,9 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/config_file.c tools/imd/config_file.h \
 	tools/imd/config_write.c \
 	tools/imd/daemon.c tools/imd/daemon.h \
+	tools/imd/drain.h \
 	tools/imd/filter.c tools/imd/filter.h \
+	tools/imd/handover.c tools/imd/handover.h \
 	tools/imd/hasher.c tools/imd/hasher.h \
 	tools/imd/hook_record.c tools/imd/hook_record.h \
 	tools/imd/hooks.c tools/imd/hooks.h \
@@ -39,7 +42,9 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/rpc.c tools/imd/rpc.h \
 	tools/imd/rpc_help.c \
 	tools/imd/tail.h \
+	tools/imd/trial.c tools/imd/trial.h \
 	tools/imd/unix_users.c tools/imd/unix_users.h \
+	tools/imd/upgrade.c tools/imd/upgrade.h \
 	tools/imd/workers.c
 IM_IMD = tools/imd/libimd.a $(YAML_LIBS) $(LIBSYSTEMD_LIBS)
 
@@ -68,6 +73,7 @@ tools_imctl_libimctl_a_SOURCES = \
 	tools/imctl/stat.c \
 	tools/imctl/table.c tools/imctl/table.h \
 	tools/imctl/top.c \
+	tools/imctl/upgrade.c \
 	tools/imctl/wait.c \
 	tools/imd/admin_imctl.c \
 	tools/imd/rpc.c tools/imd/rpc.h \

@@ -33,11 +33,13 @@ struct im_listener {
     struct im_listen_config config;
     size_t refs; /* the owner, and every stream accepted here */
     bool paused, starved, complained, closed, loopback, passed;
+    bool shared; /* the socket is another listener's too, which answers for it */
     int fd;
     struct event *readable;
     struct im_timer retry;
     struct im_tls *tls;
-    dev_t dev; /* of the Unix socket made here; 0 in those that share it */
+    struct im_passed_origin origin; /* of one that was passed; its name is malloc'd */
+    dev_t dev;                      /* of the Unix socket made here; ino 0: none, shared, or no longer ours */
     ino_t ino;
     char *address;
 };
@@ -95,6 +97,7 @@ static void drop(struct im_listener *l)
     if (l->o.release)
         l->o.release(l->o.arg);
     clear_config(&l->config);
+    free((char *)l->origin.name);
     free(l->address);
     free(l);
 }
@@ -120,10 +123,15 @@ void im_listener_pause(struct im_listener *l, bool on)
     update(l);
 }
 
-static void unlink_socket(const struct im_listener *l)
+static bool has_file(const struct im_listener *l, dev_t dev, ino_t ino)
 {
     struct stat st;
-    if (l->o.unix_socket && lstat(l->address, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+    return l->o.unix_socket && ino != 0 && lstat(l->address, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+static void unlink_socket(const struct im_listener *l)
+{
+    if (has_file(l, l->dev, l->ino))
         unlink(l->address);
 }
 
@@ -342,9 +350,18 @@ static bool bind_first(struct im_listener *l, const struct addrinfo *list)
 static bool take_passed(struct im_listener *l, int fd)
 {
     l->passed = fd >= 0;
-    if (l->passed)
-        l->fd = fd;
-    return l->passed;
+    if (!l->passed)
+        return false;
+    l->fd = fd;
+    l->origin = *im_passed_origin(l->o.env->passed, fd);
+    l->origin.name = im_strndup(l->origin.name, strlen(l->origin.name));
+    return true;
+}
+
+/* One that was made for this very address: port 0 is another number by now. */
+static bool take_same(struct im_listener *l)
+{
+    return take_passed(l, im_passed_take_name(l->o.env->passed, l->config.address));
 }
 
 static enum im_reason take_named(struct im_listener *l, struct im_error *error)
@@ -374,7 +391,8 @@ static enum im_reason bind_tcp(struct im_listener *l, struct im_error *error)
     int failed = reason == IM_OK ? getaddrinfo(host, port, &hints, &list) : 0;
     if (failed)
         reason = im_fail(error, IM_SYSTEM, "%s: %s", l->config.address, gai_strerror(failed));
-    else if (reason == IM_OK && !take_passed(l, im_passed_take_ip(l->o.env->passed, list)) && !bind_first(l, list))
+    else if (reason == IM_OK && !take_same(l) && !take_passed(l, im_passed_take_ip(l->o.env->passed, list)) &&
+             !bind_first(l, list))
         reason = system_failed(l, error);
     if (list)
         freeaddrinfo(list);
@@ -420,6 +438,11 @@ static enum im_reason bind_unix_at(struct im_listener *l, const struct sockaddr_
     return IM_OK;
 }
 
+static mode_t mode_of(const struct im_listener *l)
+{
+    return (mode_t)strtoul(l->config.mode ? l->config.mode : "0660", NULL, 8) & 0777;
+}
+
 static enum im_reason bind_unix(struct im_listener *l, struct im_error *error)
 {
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
@@ -434,7 +457,7 @@ static enum im_reason bind_unix(struct im_listener *l, struct im_error *error)
     if (take_passed(l, im_passed_take_path(l->o.env->passed, path)))
         return IM_OK;
     enum im_reason reason = remove_stale(l, &sun, error);
-    return reason == IM_OK ? bind_unix_at(l, &sun, (mode_t)strtoul(mode, NULL, 8) & 0777, error) : reason;
+    return reason == IM_OK ? bind_unix_at(l, &sun, mode_of(l), error) : reason;
 }
 
 static bool is_loopback(const struct sockaddr_storage *sa)
@@ -465,7 +488,7 @@ static void remember_address(struct im_listener *l)
 
 static bool may_share(const struct im_listener *l)
 {
-    return l->o.env->worker && !l->o.unix_socket && !l->passed;
+    return l->o.env->worker && !l->o.unix_socket && (!l->passed || l->origin.ours);
 }
 
 static bool bind_beside(struct im_listener *l, const struct im_listener *twin)
@@ -487,10 +510,10 @@ static bool bind_beside(struct im_listener *l, const struct im_listener *twin)
 static enum im_reason join_twin(struct im_listener *l, const struct im_listener *twin, struct im_error *error)
 {
     bool beside = may_share(twin);
-    l->passed = twin->passed;
+    l->shared = !beside;
     if (!beside)
         l->fd = fcntl(twin->fd, F_DUPFD_CLOEXEC, 3);
-    if (beside ? !bind_beside(l, twin) : l->fd < 0)
+    if (beside ? !take_same(l) && !bind_beside(l, twin) : l->fd < 0)
         return system_failed(l, error);
     l->tls = twin->tls ? im_tls_hold(twin->tls) : NULL;
     return IM_OK;
@@ -518,6 +541,8 @@ static enum im_reason prepare(struct im_listener *l, struct im_error *error)
     if (reason != IM_OK)
         return reason;
     remember_address(l);
+    if (l->passed || l->shared)
+        return IM_OK;
     return listen(l->fd, (int)l->config.backlog) == 0 ? IM_OK : system_failed(l, error);
 }
 
@@ -560,6 +585,43 @@ struct im_transport_env *im_listener_env(const struct im_listener *l)
 int64_t im_listener_tls_ends(const struct im_listener *l)
 {
     return l->tls ? im_tls_ends(l->tls) : 0;
+}
+
+struct im_listener_socket im_listener_socket(const struct im_listener *l)
+{
+    if (l->shared)
+        return (struct im_listener_socket){.fd = -1};
+    if (l->passed)
+        return (struct im_listener_socket){l->fd, l->origin};
+    return (struct im_listener_socket){l->fd, {l->config.address, true, l->dev, l->ino}};
+}
+
+void im_listener_let_go(struct im_listener *l)
+{
+    l->ino = 0;
+}
+
+static void set_mode(const struct im_listener *l)
+{
+    struct stat st;
+    if (lstat(l->address, &st) != 0 || (st.st_mode & 0777) == mode_of(l) || chmod(l->address, mode_of(l)) == 0)
+        return;
+    IM_LOG(l->o.env->log, IM_LOG_WARN, "listener", "the mode stays", IM_KS("address", l->address),
+           IM_KS("problem", strerror(errno)));
+}
+
+bool im_listener_adopt(struct im_listener *l)
+{
+    if (!l->passed || !l->origin.ours)
+        return false;
+    l->passed = false;
+    listen(l->fd, (int)l->config.backlog);
+    if (has_file(l, l->origin.dev, l->origin.ino)) {
+        l->dev = l->origin.dev;
+        l->ino = l->origin.ino;
+        set_mode(l);
+    }
+    return true;
 }
 
 bool im_listener_is_passed(const struct im_listener *l)

@@ -3,6 +3,7 @@
 
 #include "core/config.h"
 #include "core/reason.h"
+#include "transports/passed.h"
 #include "transports/stream.h"
 #include "transports/transports.h"
 
@@ -24,7 +25,19 @@ void im_listener_close(struct im_listener **);
 const struct im_listen_config *im_listener_config(const struct im_listener *);
 struct im_transport_env *im_listener_env(const struct im_listener *);
 int64_t im_listener_tls_ends(const struct im_listener *); /* as im_tls_ends(); 0: no TLS */
-bool im_listener_is_passed(const struct im_listener *);   /* the service manager made the socket */
+bool im_listener_is_passed(const struct im_listener *);   /* the socket was passed, and is not ours yet */
 bool im_listener_is_loopback(const struct im_listener *); /* bound to an address that only this machine has */
+
+/* The socket as another program is to get it. Both are the listener's. fd -1: it is another listener's to give. */
+struct im_listener_socket {
+    int fd;
+    struct im_passed_origin origin;
+};
+struct im_listener_socket im_listener_socket(const struct im_listener *);
+/* Another program goes on with the socket: its file stays when the listener is closed. */
+void im_listener_let_go(struct im_listener *);
+/* This program goes on with a socket that another one of ours made: from now on its file has the configured mode, and
+ * goes when the listener does. False: it is not of that kind. */
+bool im_listener_adopt(struct im_listener *);
 
 #endif

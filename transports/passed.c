@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -12,8 +13,9 @@
 #include "transports/passed.h"
 
 struct passed_socket {
-    int fd; /* -1: taken */
-    char *name;
+    int fd;
+    bool taken;
+    struct im_passed_origin origin; /* its name is malloc'd */
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
@@ -44,9 +46,9 @@ void im_passed_free(struct im_passed **passed)
     if (!p)
         return;
     for (size_t i = 0; i < p->n; i++) {
-        if (p->v[i].fd >= 0)
+        if (!p->v[i].taken)
             close(p->v[i].fd);
-        free(p->v[i].name);
+        free((char *)p->v[i].origin.name);
     }
     free(p->v);
     free(p);
@@ -68,41 +70,51 @@ static bool prepare(int fd)
     return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
-bool im_passed_add(struct im_passed *passed, int fd, const char *name)
+bool im_passed_add(struct im_passed *passed, int fd, const struct im_passed_origin *origin)
 {
     struct passed_socket socket = {.fd = fd};
     socklen_t len = sizeof socket.bound - 1; /* a path as long as it can be still ends */
     if (!listens(fd) || !prepare(fd) || getsockname(fd, &socket.bound.any, &len) != 0)
         return false;
-    socket.name = im_strndup(name, strlen(name));
+    socket.origin = *origin;
+    socket.origin.name = im_strndup(origin->name, strlen(origin->name));
     passed->v = im_realloc(passed->v, (passed->n + 1) * sizeof *passed->v);
     passed->v[passed->n++] = socket;
     return true;
 }
 
-const char *im_passed_left(const struct im_passed *passed)
+const struct im_passed_origin *im_passed_left(const struct im_passed *passed, size_t *at)
+{
+    while (passed && *at < passed->n) {
+        const struct passed_socket *socket = &passed->v[(*at)++];
+        if (!socket->taken)
+            return &socket->origin;
+    }
+    return NULL;
+}
+
+const struct im_passed_origin *im_passed_origin(const struct im_passed *passed, int fd)
 {
     for (size_t i = 0; passed && i < passed->n; i++)
-        if (passed->v[i].fd >= 0)
-            return passed->v[i].name;
+        if (passed->v[i].fd == fd)
+            return &passed->v[i].origin;
     return NULL;
 }
 
 static int take(struct im_passed *passed, bool (*fits)(const struct passed_socket *, const void *), const void *what)
 {
     for (size_t i = 0; passed && i < passed->n; i++) {
-        int fd = passed->v[i].fd;
-        if (fd < 0 || !fits(&passed->v[i], what))
+        if (passed->v[i].taken || !fits(&passed->v[i], what))
             continue;
-        passed->v[i].fd = -1;
-        return fd;
+        passed->v[i].taken = true;
+        return passed->v[i].fd;
     }
     return -1;
 }
 
 static bool has_name(const struct passed_socket *socket, const void *name)
 {
-    return strcmp(socket->name, name) == 0;
+    return strcmp(socket->origin.name, name) == 0;
 }
 
 int im_passed_take_name(struct im_passed *passed, const char *name)
@@ -135,14 +147,27 @@ int im_passed_take_ip(struct im_passed *passed, const struct addrinfo *list)
     return take(passed, has_ip, list);
 }
 
+static bool has_file(const struct passed_socket *socket, const void *file)
+{
+    const struct stat *st = file;
+    const struct im_passed_origin *origin = &socket->origin;
+    return origin->ours && socket->bound.any.sa_family == AF_UNIX && origin->dev == st->st_dev &&
+           origin->ino == st->st_ino;
+}
+
 static bool has_path(const struct passed_socket *socket, const void *path)
 {
-    return socket->bound.any.sa_family == AF_UNIX && strcmp(socket->bound.un.sun_path, path) == 0;
+    return socket->bound.any.sa_family == AF_UNIX && !socket->origin.ours &&
+           strcmp(socket->bound.un.sun_path, path) == 0;
 }
 
 int im_passed_take_path(struct im_passed *passed, const char *path)
 {
     char here[4096], whole[sizeof here + sizeof(struct sockaddr_un)];
+    struct stat st;
+    int fd = lstat(path, &st) == 0 ? take(passed, has_file, &st) : -1;
+    if (fd >= 0)
+        return fd;
     if (*path == '/' || !getcwd(here, sizeof here))
         return take(passed, has_path, path);
     snprintf(whole, sizeof whole, "%s/%.107s", here, path);

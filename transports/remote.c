@@ -304,8 +304,8 @@ static void on_up(struct im_worker *w, struct im_up *up)
         on_opened(w, up);
     else if (up->kind == IM_UP_LEFT)
         on_left(find(w, up->slot), up);
-    else if (up->kind == IM_UP_CONFIGURED)
-        up->configured.replaced(up->configured.arg);
+    else if (up->kind == IM_UP_DONE)
+        up->done.call(up->done.arg);
     else
         w->stopped = true;
     im_letters_add(&w->core_spent, &up->letter);

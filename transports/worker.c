@@ -435,13 +435,25 @@ static void on_close(struct im_worker *w, struct im_down *d)
         port->link->ops->close(port->link, d->reason);
 }
 
+static void tell_done(struct im_worker *w, const struct im_down *d)
+{
+    struct im_up *up = new_up(w, IM_UP_DONE, NULL);
+    up->done = d->order.done;
+    add(w, up);
+}
+
 static void on_configure(struct im_worker *w, struct im_down *d)
 {
-    struct im_up *up = new_up(w, IM_UP_CONFIGURED, NULL);
-    w->env.config = w->dialect_env.config = d->configure.config;
-    up->configured.replaced = d->configure.replaced;
-    up->configured.arg = d->configure.arg;
-    add(w, up);
+    w->env.config = w->dialect_env.config = d->order.config;
+    tell_done(w, d);
+}
+
+static void on_pause(struct im_worker *w, struct im_down *d)
+{
+    for (size_t i = 0; i < w->listener_count; i++)
+        if (w->listeners[i])
+            w->transports[i]->pause(w->listeners[i], true);
+    tell_done(w, d);
 }
 
 static void on_ban(struct im_worker *w, struct im_down *d)
@@ -495,7 +507,8 @@ static void on_stop(struct im_worker *w, struct im_down *d)
 static void (*const on_down[])(struct im_worker *, struct im_down *) = {
     [IM_DOWN_SEND] = on_send,   [IM_DOWN_HOLD] = on_hold,           [IM_DOWN_TAKEN] = on_taken,
     [IM_DOWN_CLOSE] = on_close, [IM_DOWN_CONFIGURE] = on_configure, [IM_DOWN_BAN] = on_ban,
-    [IM_DOWN_UNBAN] = on_unban, [IM_DOWN_STOP] = on_stop,           [IM_DOWN_CLOSE_LISTENERS] = on_close_listeners,
+    [IM_DOWN_UNBAN] = on_unban, [IM_DOWN_PAUSE] = on_pause,         [IM_DOWN_CLOSE_LISTENERS] = on_close_listeners,
+    [IM_DOWN_STOP] = on_stop,
 };
 
 /* Human mode tells clock times. */
@@ -601,9 +614,15 @@ enum im_reason im_worker_start(struct im_worker *w, struct im_error *error)
 void im_worker_configure(struct im_worker *w, const struct im_config *config, void (*replaced)(void *arg), void *arg)
 {
     struct im_down *d = im_down_new(w, IM_DOWN_CONFIGURE);
-    d->configure.config = config;
-    d->configure.replaced = replaced;
-    d->configure.arg = arg;
+    d->order.config = config;
+    d->order.done = (struct im_done){replaced, arg};
+    im_down_add(w, d);
+}
+
+void im_worker_pause(struct im_worker *w, void (*paused)(void *arg), void *arg)
+{
+    struct im_down *d = im_down_new(w, IM_DOWN_PAUSE);
+    d->order.done = (struct im_done){paused, arg};
     im_down_add(w, d);
 }
 

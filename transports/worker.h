@@ -29,6 +29,8 @@ enum im_reason im_worker_start(struct im_worker *, struct im_error *);
 
 /* The configuration from now on. The old one must live until replaced() was called, which comes on a later turn. */
 void im_worker_configure(struct im_worker *, const struct im_config *, void (*replaced)(void *arg), void *arg);
+/* Accepts nobody any more; paused() comes on a later turn, after all who came before. */
+void im_worker_pause(struct im_worker *, void (*paused)(void *arg), void *arg);
 void im_worker_ban(struct im_worker *, const struct im_ban *); /* before start, too */
 void im_worker_unban(struct im_worker *, struct im_str key);
 void im_worker_close_listeners(struct im_worker *);

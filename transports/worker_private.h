@@ -20,8 +20,13 @@ enum im_up_kind {
     IM_UP_INPUT_END,
     IM_UP_LEFT, /* so much was handed to the link, and so much of that waits in its queue */
     IM_UP_CLOSED,
-    IM_UP_CONFIGURED,
+    IM_UP_DONE, /* what the core wants to hear of */
     IM_UP_STOPPED,
+};
+
+struct im_done {
+    void (*call)(void *arg);
+    void *arg;
 };
 
 enum im_up_size { IM_UP_SMALL, IM_UP_INPUT_ROOM, IM_UP_ONCE }; /* ONCE: too large to be kept for the next use */
@@ -42,10 +47,7 @@ struct im_up {
             size_t queued;
         } left;
         enum im_reason reason; /* CLOSED */
-        struct {
-            void (*replaced)(void *arg);
-            void *arg;
-        } configured;
+        struct im_done done;
     };
 };
 
@@ -71,6 +73,7 @@ enum im_down_kind {
     IM_DOWN_CONFIGURE,
     IM_DOWN_BAN,
     IM_DOWN_UNBAN,
+    IM_DOWN_PAUSE,
     IM_DOWN_CLOSE_LISTENERS,
     IM_DOWN_STOP,
 };
@@ -93,10 +96,9 @@ struct im_down {
         } taken;
         enum im_reason reason; /* CLOSE */
         struct {
-            const struct im_config *config;
-            void (*replaced)(void *arg);
-            void *arg;
-        } configure;
+            const struct im_config *config; /* CONFIGURE */
+            struct im_done done;
+        } order;            /* and PAUSE */
         struct im_ban *ban; /* malloc'd */
         char *key;          /* UNBAN; malloc'd */
     };

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -12,6 +13,7 @@ import pytest
 from imdtest.clients import Im
 from imdtest.daemon import ImctlFailed, find_program
 from imdtest.kinds import LINKS
+from imdtest.terminal import at_terminal as terminal
 from imdtest.wait import until
 
 
@@ -297,13 +299,85 @@ def drain(server, enter):
     plan = server.imctl("drain", "-n", "--rate", "5")
     assert plan["sessions"] == 10 and plan["rate"] == 5
     assert server.imctl("status")["state"] == "running"
-    server.imctl("drain", "--rate", "5", "--deadline", "30s")
-    assert server.imctl("drain", "-n")["state"] == "draining"
+    process = draining(server, "--rate", "5", "--deadline", "30s")
     people[0].event("bye")
+    assert server.imctl("drain", "-n")["state"] == "draining"
     assert people[9].ask("send", to="user0", text="still here")["seq"] == 1
     for im in people:
         im.close()
+    items = [json.loads(line) for line in process.communicate(timeout=60)[0].splitlines()]
+    assert process.returncode == 0 and server.wait_exit() == 0
+    assert items[0]["told"] == 0 and items[0]["left"] == 10 and items[0]["eta_ms"] == 2000
+    assert items[-1]["left"] == 0 and items[-1]["took_ms"] > 0
+
+
+def draining(server, *words, form="--json"):
+    return subprocess.Popen([find_program("imctl", "IMCTL"), "-s", server.admin_path, form, "drain", "-y", *words],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_drain_tells_how_it_goes_to_its_end(server, enter):
+    people = [enter(f"user{n}") for n in range(30)]
+    process = draining(server, "--rate", "10", "--deadline", "60s")
+    items = []
+    for im in people:  # each leaves when told, as clients do
+        im.event("bye")
+        im.close()
+    items = [json.loads(line) for line in process.communicate(timeout=60)[0].splitlines()]
+    told, left, eta = ([item[key] for item in items] for key in ("told", "left", "eta_ms"))
+    assert told == sorted(told) and told[0] == 0 and told[-1] == 30 and 3 <= len(items) <= 8, items
+    assert left == sorted(left, reverse=True) and (left[0], left[-1]) == (30, 0)
+    assert eta == sorted(eta, reverse=True) and (eta[0], eta[-1]) == (3000, 0)
+    assert all(t + rest >= 30 for t, rest in zip(told, left)), items
+    assert process.returncode == 0 and server.wait_exit() == 0
+
+
+def test_a_drain_goes_on_when_nobody_watches_and_may_be_watched_again(server, enter):
+    people = [enter(f"user{n}") for n in range(3)]
+    first = draining(server, "--rate", "1", "--deadline", "60s")
+    assert json.loads(first.stdout.readline())["left"] == 3
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=30)
+    second = draining(server, form="--csv")
+    assert second.stdout.readline() == "told,left,eta_ms,more\n"
+    for im in people:
+        im.event("bye")
+        im.close()
+    rows = second.communicate(timeout=60)[0].splitlines()
+    assert rows[-1].startswith("3,0,0,") and second.returncode == 0
     assert server.wait_exit() == 0
+
+
+def test_a_drain_ends_at_its_deadline_and_says_who_was_left(imd, connect):
+    server = imd({"websocket": {"close_timeout": "60s"}})
+    connect(server, "line", "stuck")
+    process = draining(server, "--deadline", "1s", form="--plain")
+    last = process.communicate(timeout=60)[0].splitlines()[-1].split("\t")
+    assert last[:3] == ["1", "1", "0"] and process.returncode == 0
+    assert server.wait_exit() == 0
+
+
+def test_a_drain_is_a_live_line_at_a_terminal(server, enter):
+    people = [enter(f"user{n}") for n in range(3)]
+    with terminal(find_program("imctl", "IMCTL"), "-s", server.admin_path, "drain", "-y", "--rate", "2", env={"TERM": "xterm"}) as imctl_there:
+        imctl_there.expect(r"\rtold 0  left 3  eta 1s\x1b\[K")
+        for im in people:
+            im.event("bye")
+            im.close()
+        imctl_there.expect(r"\rtold 3  left 0  eta 0ms  took \d+[ms0-9]*\x1b\[K\r\n")
+        assert imctl_there.wait() == 0
+    assert server.wait_exit() == 0
+
+
+# the rest of upgrades is in test_upgrade.py
+
+def upgrade(server, enter):
+    enter("ann").ask("send", to="bob", text="kept")
+    plan = server.imctl("upgrade", "-n")
+    assert plan["sessions"] == 1 and plan["opens"] == [] and plan["leaves"] == []
+    done = server.imctl("upgrade")
+    assert done["outcome"] == "ok" and done["pid"] == plan["pid"] == server.process.pid
+    assert enter("bob").msg()["text"] == "kept"
 
 
 # what is asked before
@@ -460,7 +534,7 @@ def check(server, enter):
     server.start()
 
 
-COMMANDS = [backup, store_check, ban_add, ban_list, ban_del, mute, unmute, broadcast, send, drain, history_export, history_delete,
+COMMANDS = [backup, store_check, ban_add, ban_list, ban_del, mute, unmute, broadcast, send, drain, upgrade, history_export, history_delete,
             queue_purge, doctor, check]
 
 
@@ -471,6 +545,6 @@ def test_command(request, server, command):
 
 
 def test_every_command_of_these_has_its_test(server):
-    mine = {"backup", "store", "ban", "mute", "unmute", "broadcast", "send", "drain", "queue", "history", "doctor", "check"}
+    mine = {"backup", "store", "ban", "mute", "unmute", "broadcast", "send", "drain", "upgrade", "queue", "history", "doctor", "check"}
     names = {c["name"].replace(".", "_") for c in server.imctl("commands")["commands"] if c["name"].split(".")[0] in mine}
     assert names == {f.__name__ for f in COMMANDS}

@@ -27,7 +27,7 @@ WORDS = {
     "report.show": "{ticket}", "report.close": "{ticket}", "hook.add": "new ann http://127.0.0.1:9/",
     "hook.show": "h", "hook.test": "h", "hook.disable": "h", "hook.enable": "h", "hook.del": "h", "hook.in": "ann bob",
     "top": "-b -i 1 -c 1", "stat": "-c 1", "wait": "ready", "log.level": "", "help": "help", "kick": "小明",
-    "tail": "events --count 2", "latency": "1", "session": "{session}", "why": "{pos}", "queues": "", "drain": "-n",
+    "tail": "events --count 2", "latency": "1", "session": "{session}", "why": "{pos}", "queues": "", "drain": "-n", "upgrade": "-n",
     "backup": "{dir}/copy.db", "send": "ann bob 'one, \"two\"'", "history.export": "小明", "history.delete": "bob -y",
     "queue.purge": "小明 -y", "check": "sessions --warn 9", "user.delete": "victim -y", "group.delete": "#gone -y",
     "shutdown": "-y", "ban.add": "mallory --for 1h", "ban.del": "spammer", "mute": "ann --for 1h", "unmute": "bob",

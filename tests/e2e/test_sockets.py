@@ -101,6 +101,24 @@ def test_a_listener_takes_the_socket_that_is_bound_to_its_address(passing, bound
     LineLink(port).close()
 
 
+def test_the_next_program_gets_them_too_and_they_stay_what_they_are(passing, bound, connect, tmp_path):
+    line, unix, admin = bound(), bound(str(tmp_path / "im")), bound(str(tmp_path / "adm"))
+    port = line.getsockname()[1]
+    daemon = passing([("lines", line), ("here", unix), ("ctl", admin)], {
+        "listen": [{"transport": "line", "address": "systemd:lines"}, {"transport": "unix", "address": "systemd:here"}],
+        "admin": {"address": "systemd:ctl"}},
+        line_port=port, admin_path=str(tmp_path / "adm"), unix_path=str(tmp_path / "im"))
+    modes = [os.stat(tmp_path / name).st_mode for name in ("im", "adm")]
+    for _ in range(2):
+        assert daemon.imctl("upgrade")["outcome"] == "ok"
+        for kind in ("line", "unix"):
+            connect(daemon, kind, "a").ask("ping")
+    assert [os.stat(tmp_path / name).st_mode for name in ("im", "adm")] == modes
+    daemon.term()
+    assert os.path.exists(tmp_path / "im") and os.path.exists(tmp_path / "adm")
+    LineLink(port).close()
+
+
 def held_by(pid):
     held = set()
     for number in os.listdir(f"/proc/{pid}/fd"):

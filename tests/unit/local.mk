@@ -12,6 +12,7 @@ UNIT_TESTS = \
 	tests/unit/test_dialects \
 	tests/unit/test_filter \
 	tests/unit/test_groups \
+	tests/unit/test_handover \
 	tests/unit/test_histogram \
 	tests/unit/test_human \
 	tests/unit/test_human_print \
@@ -31,6 +32,7 @@ tests_unit_test_groups_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_people_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_dialects_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_json_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_handover_LDADD = $(IM_IMD) $(IM_TRANSPORTS) $(IM_UNIT)
 tests_unit_test_filter_LDADD = $(IM_IMD) $(IM_UNIT)
 tests_unit_test_admin_LDADD = $(IM_IMD) $(IM_WEB) $(IM_TRANSPORTS) $(IM_STORES) $(IM_UNIT)
 tests_unit_test_config_file_LDADD = $(IM_IMD) $(IM_UNIT)

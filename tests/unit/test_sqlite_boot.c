@@ -230,6 +230,23 @@ static void database_that_may_not_be_written_is_refused(void **state)
         assert_int_equal(seteuid(0), 0);
 }
 
+static void a_look_tells_the_versions_while_another_has_it_open(void **state)
+{
+    struct box *b = *state;
+    struct im_error error = {0};
+    int64_t version = -1, known = -1;
+    assert_int_equal(im_store_sqlite_look(b->path, &version, &known, &error), IM_OK);
+    assert_true(version == 0 && known == im_schema_version);
+    assert_int_not_equal(access(b->path, F_OK), 0);
+    box_open(b);
+    assert_int_equal(im_store_sqlite_look(b->path, &version, &known, &error), IM_OK);
+    assert_int_equal(version, known);
+    box_close(b);
+    file_run(b->path, "PRAGMA user_version = 1000");
+    assert_int_equal(im_store_sqlite_look(b->path, &version, &known, &error), IM_STORE_NEWER);
+    assert_non_null(strstr(error.detail, "1000"));
+}
+
 static void fill(struct box *b, unsigned events)
 {
     char text[400];
@@ -554,6 +571,7 @@ int main(void)
         T(second_opener_is_told_who_has_it),
         T(lock_of_a_dead_process_is_free),
         T(newer_schema_is_refused_and_left_alone),
+        T(a_look_tells_the_versions_while_another_has_it_open),
         T(database_of_another_program_is_refused_and_left_alone),
         T(file_that_is_no_database_is_refused_and_left_alone),
         T(path_that_is_no_file_is_refused),

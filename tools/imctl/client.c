@@ -38,6 +38,8 @@ void complain(const char *format, ...)
 /* Complains, unless the caller wants to say it in another way. */
 #define say(client, ...)                                                                                               \
     do {                                                                                                               \
+        if ((client)->midline)                                                                                         \
+            puts("");                                                                                                  \
         if (!(client)->quiet)                                                                                          \
             complain(__VA_ARGS__);                                                                                     \
     } while (0)

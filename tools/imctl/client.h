@@ -13,7 +13,8 @@ struct client {
     char *in; /* what has been read and not yet used */
     size_t len, cap;
     int next_id;
-    bool quiet; /* says nothing of what fails */
+    bool quiet;   /* says nothing of what fails */
+    bool midline; /* standard output is in a line, which has to end before anything is said */
 };
 
 /* Zero-initialised but for `quiet`. client_close() is in order after a failure too. */

@@ -12,6 +12,7 @@ static const struct own {
 } rows[] = {
     {"top", false, own_top},
     {"stat", false, own_stat},
+    {"upgrade", false, own_upgrade},
     {"wait", true, own_wait},
 };
 

@@ -22,7 +22,9 @@ int run_print(const struct im_out *out)
 
 struct show_style run_style(const struct options *options)
 {
+    const char *kind = getenv("TERM");
     return (struct show_style){
+        .live = isatty(STDOUT_FILENO) && kind && strcmp(kind, "dumb") != 0,
         .format = options->format,
         .bold = screen_may_style(),
         .width = isatty(STDOUT_FILENO) ? screen_size().columns : 0,
@@ -92,6 +94,7 @@ static void mention_rest(const json_t *result, const char *show, enum show_forma
 struct printing {
     const char *show;
     struct show_style style;
+    struct client *client;
 };
 
 static void print_item(void *arg, json_t *item)
@@ -102,15 +105,20 @@ static void print_item(void *arg, json_t *item)
     int status = run_print(&out);
     im_out_clear(&out);
     printing->style.goes_on = true;
+    printing->client->midline =
+        printing->style.live && printing->style.format == SHOW_PEOPLE && strncmp(printing->show, "progress ", 9) == 0;
     if (status != EX_OK) /* nobody reads what else may come */
         exit(status);
 }
 
 /* Some commands tell by their result how the program shall end. */
-static int print_response(json_t *response, const struct printing *printing)
+static int print_response(json_t *response, struct printing *printing)
 {
     const json_t *result = json_object_get(response, "result");
     struct im_out out = {0};
+    if (!result && printing->client->midline)
+        puts("");
+    printing->client->midline = false;
     if (!result)
         return show_error(response, printing->style.format);
     show_result(result, printing->show, &printing->style, &out);
@@ -142,7 +150,7 @@ static bool next_page(const json_t *response, const char *show, json_t *params)
 static int call_and_print(struct client *client, const struct options *options, const json_t *command, json_t *params)
 {
     const char *show = json_string_value(json_object_get(command, "show"));
-    struct printing printing = {show ? show : "fields", run_style(options)};
+    struct printing printing = {show ? show : "fields", run_style(options), client};
     int status;
     bool more = false;
     do {

@@ -326,25 +326,6 @@ static void show_lines(const json_t *rows, struct im_out *out)
     }
 }
 
-void show_result(const json_t *result, const char *show, const struct show_style *style, struct im_out *out)
-{
-    const char *words[SHOW_COLUMNS_MAX];
-    char *copy = im_strndup(show, strlen(show));
-    size_t n = show_split(copy, words);
-    bool lines = n == 2 && strcmp(words[0], "ndjson") == 0;
-    if (lines && (style->format == SHOW_JSON || style->format == SHOW_PEOPLE)) {
-        show_lines(json_object_get(result, words[1]), out);
-    } else if (style->format == SHOW_JSON) {
-        im_json_put(out, result);
-        im_out_char(out, '\n');
-    } else if (style->format == SHOW_PEOPLE) {
-        show_people(result, words, n, style, out);
-    } else {
-        show_export(result, words, n, style, out);
-    }
-    free(copy);
-}
-
 /* Streams. */
 
 static void put_word(struct im_out *out, const char *key, const json_t *value)
@@ -369,6 +350,15 @@ json_t *show_others(json_t *item, const char *const *keys, size_t count)
     return others;
 }
 
+static void put_named(struct im_out *out, bool first, const char *key, const json_t *value)
+{
+    size_t len = strlen(key);
+    im_out_str(out, first ? "" : "  ");
+    im_out_safe(out, (struct im_str){key, is_time(key) ? len - 3 : len}, false);
+    im_out_char(out, ' ');
+    put_word(out, key, value);
+}
+
 static void show_line(json_t *item, const char *const *keys, size_t count, struct im_out *out)
 {
     const char *key;
@@ -388,16 +378,67 @@ static void show_line(json_t *item, const char *const *keys, size_t count, struc
     json_decref(others);
 }
 
+/* "told 120  left 380  eta 4s" */
+static void show_progress(json_t *item, const char *const *keys, size_t count, const struct show_style *style,
+                          bool last, struct im_out *out)
+{
+    json_t *others = show_others(item, keys, count), *value;
+    const char *key;
+    im_out_str(out, style->live ? "\r" : "");
+    for (size_t i = 0; i < count; i++)
+        put_named(out, i == 0, keys[i], json_object_get(item, keys[i]));
+    json_object_foreach(others, key, value)
+    {
+        put_named(out, false, key, value);
+    }
+    im_out_str(out, style->live ? "\033[K" : "");
+    im_out_str(out, style->live && !last ? "" : "\n");
+    json_decref(others);
+}
+
+/* An item, or the result of a stream that ends with one. */
+static void show_one(json_t *item, const char *const *show, size_t words, const struct show_style *style, bool last,
+                     struct im_out *out)
+{
+    if (style->format != SHOW_PEOPLE)
+        show_export_item(item, show + 1, words - 1, style, out);
+    else if (strcmp(show[0], "progress") == 0)
+        show_progress(item, show + 1, words - 1, style, last, out);
+    else
+        show_line(item, show + 1, words - 1, out);
+}
+
+void show_result(const json_t *result, const char *show, const struct show_style *style, struct im_out *out)
+{
+    const char *words[SHOW_COLUMNS_MAX];
+    char *copy = im_strndup(show, strlen(show));
+    size_t n = show_split(copy, words);
+    bool lines = n == 2 && strcmp(words[0], "ndjson") == 0;
+    bool last = n > 1 && strcmp(words[0], "progress") == 0 && json_object_get(result, words[1]);
+    if (lines && (style->format == SHOW_JSON || style->format == SHOW_PEOPLE)) {
+        show_lines(json_object_get(result, words[1]), out);
+    } else if (style->format == SHOW_JSON) {
+        im_json_put(out, result);
+        im_out_char(out, '\n');
+    } else if (last) {
+        show_one((json_t *)(uintptr_t)result, words, n, style, true, out);
+    } else if (style->format == SHOW_PEOPLE) {
+        show_people(result, words, n, style, out);
+    } else {
+        show_export(result, words, n, style, out);
+    }
+    free(copy);
+}
+
 void show_item(json_t *item, const char *show, const struct show_style *style, struct im_out *out)
 {
     const char *words[SHOW_COLUMNS_MAX];
     char *copy = im_strndup(show, strlen(show));
     size_t n = show_split(copy, words);
-    if (n == 0 || strcmp(words[0], "line") != 0 || style->format == SHOW_JSON)
-        show_result(item, show, style, out);
-    else if (style->format == SHOW_PEOPLE)
-        show_line(item, words + 1, n - 1, out);
+    bool stream = n > 0 && (strcmp(words[0], "line") == 0 || strcmp(words[0], "progress") == 0);
+    if (stream && style->format != SHOW_JSON)
+        show_one(item, words, n, style, false, out);
     else
-        show_export_item(item, words + 1, n - 1, style, out);
+        show_result(item, show, style, out);
     free(copy);
 }

@@ -232,13 +232,25 @@ static void audit(const struct im_rpc_call *call, enum im_reason outcome)
 
 /* Opening. */
 
-const struct im_rpc_command *const imd_admin_tables[] = {
-    imd_admin_commands,   imd_user_commands,   imd_token_commands,
-    imd_group_commands,   imd_hook_commands,   imd_latency_commands,
-    imd_session_commands, imd_tail_commands,   imd_config_commands,
-    imd_why_commands,     imd_imctl_commands,  imd_store_commands,
-    imd_ban_commands,     imd_say_commands,    imd_data_commands,
-    imd_judge_commands,   imd_worker_commands, NULL};
+const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
+                                                         imd_user_commands,
+                                                         imd_token_commands,
+                                                         imd_group_commands,
+                                                         imd_hook_commands,
+                                                         imd_latency_commands,
+                                                         imd_session_commands,
+                                                         imd_tail_commands,
+                                                         imd_config_commands,
+                                                         imd_why_commands,
+                                                         imd_imctl_commands,
+                                                         imd_store_commands,
+                                                         imd_ban_commands,
+                                                         imd_say_commands,
+                                                         imd_data_commands,
+                                                         imd_judge_commands,
+                                                         imd_drain_commands,
+                                                         imd_worker_commands,
+                                                         NULL};
 
 static enum im_reason give_to_group(const char *path, const char *group_name, struct im_error *error)
 {
@@ -287,6 +299,27 @@ enum im_reason imd_admin_open(struct imd *imd, struct imd_admin **out, struct im
     if (r == IM_OK && config->admin_read_address)
         r = open_socket(&admin->read_only, config->admin_read_address, config->admin_read_mode, error);
     return r;
+}
+
+void imd_admin_each_listener(const struct imd_admin *admin, void (*each)(void *arg, struct im_listener *), void *arg)
+{
+    const struct socket *const sockets[] = {&admin->all, &admin->read_only};
+    for (size_t i = 0; i < 2; i++)
+        if (sockets[i]->listener)
+            each(arg, sockets[i]->listener);
+}
+
+static void adopt(void *arg, struct im_listener *l)
+{
+    const struct imd *imd = arg;
+    struct im_error error = {0};
+    if (im_listener_adopt(l) && give_to_group(im_listener_address(l), imd->config->admin_group, &error) != IM_OK)
+        IM_LOG(imd->log, IM_LOG_WARN, "admin", "the group stays", IM_KS("problem", error.detail));
+}
+
+void imd_admin_adopt(struct imd_admin *admin)
+{
+    imd_admin_each_listener(admin, adopt, admin->imd);
 }
 
 void imd_admin_close(struct imd_admin *admin)

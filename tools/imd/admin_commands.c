@@ -8,6 +8,7 @@
 #include "tools/imd/admin.h"
 #include "tools/imd/daemon.h"
 #include "tools/imd/filter.h"
+#include "tools/imd/upgrade.h"
 #include "tools/safe_json.h"
 #include "transports/gate.h"
 #include "transports/listener.h"
@@ -65,6 +66,7 @@ static void status_ready(void *arg, const struct im_store_stats *stats)
     im_json_set_text(status, "version", im_str(PACKAGE_VERSION));
     im_json_set_number(status, "pid", (uint64_t)getpid());
     im_json_set_number(status, "uptime_ms", im_loop_now_ms() - imd->started_mono_ms);
+    im_json_set_text(status, "binary", im_str(imd->start->binary));
     im_json_set_text(status, "config", im_str(imd->config_path));
     im_json_set_text(status, "log_level", im_str(im_log_level_name(im_log_file_level(imd->log_file, NULL))));
     im_json_set_number(status, "users", online.users);
@@ -74,6 +76,7 @@ static void status_ready(void *arg, const struct im_store_stats *stats)
     im_json_set_text(status, "metrics",
                      im_str(imd->metrics_listener ? im_listener_address(imd->metrics_listener) : NULL));
     json_object_set_new(status, "store", store_status(imd, stats));
+    json_object_set_new(status, "upgrade", imd_upgrade_describe(imd));
     im_rpc_result(call, status);
 }
 
@@ -436,52 +439,6 @@ void imd_log_levels_tick(struct imd *imd)
         IM_LOG(imd->log, IM_LOG_ERROR, "log", "the levels stay", IM_KS("problem", error.detail));
 }
 
-/* drain */
-
-static void drain(struct im_rpc_call *call)
-{
-    struct imd *imd = host(call);
-    uint64_t rate = 100, deadline_ms = 0;
-    struct im_online online;
-    im_rpc_uint(call, "rate", &rate);
-    if (rate == 0 || rate > 1000000) {
-        im_rpc_fail(call, IM_BAD_FIELD, "rate must be from 1 to 1000000");
-        return;
-    }
-    im_core_online(imd->core, &online);
-    if (imd->state != IMD_RUNNING) {
-        im_rpc_result(call,
-                      json_pack("{s:s, s:I}", "state", imd_state_name(imd), "sessions", (json_int_t)online.sessions));
-        return;
-    }
-    uint64_t otherwise = (online.sessions / rate + 1) * 1000 + imd->config->shutdown_ms;
-    if (!imd_read_period(call, "deadline", otherwise, &deadline_ms))
-        return;
-    if (!imd_is_dry(call))
-        imd_drain(imd, rate, deadline_ms);
-    json_t *result = json_object();
-    im_json_set_number(result, "sessions", online.sessions);
-    im_json_set_number(result, "rate", rate);
-    im_json_set_number(result, "deadline_ms", deadline_ms);
-    im_rpc_result(call, result);
-}
-
-/* shutdown */
-
-static void shut_down(struct im_rpc_call *call)
-{
-    struct imd *imd = host(call);
-    struct im_online online;
-    json_t *result = json_object();
-    im_core_online(imd->core, &online);
-    im_json_set_number(result, "sessions", online.sessions);
-    im_json_set_number(result, "deadline_ms", imd->config->shutdown_ms);
-    bool dry = imd_is_dry(call);
-    im_rpc_result(call, result);
-    if (!dry)
-        imd_shutdown(imd, "imctl");
-}
-
 /* help, commands */
 
 static void help(struct im_rpc_call *call)
@@ -578,31 +535,6 @@ const struct im_rpc_command imd_admin_commands[] = {
         .example = "log level debug store --for 10m",
         .show = "fields",
         .run = log_level,
-    },
-    {
-        .name = "drain",
-        .access = IM_RPC_WRITE,
-        .args = {{"rate", IM_RPC_UINT, false, NULL, "Sessions told to go in a second, 100 unless told otherwise."},
-                 {"deadline", IM_RPC_STRING, false, NULL, "After so long the rest is closed; or what the rate needs."},
-                 IMD_DRY_ARG},
-        .help = "Stop at a gentle pace. Nobody new is let in, and the sessions are told a few at a time to come back, "
-                "each once what it asked is answered; those that are left go on until it is their turn. Asked "
-                "again, it tells how many there still are.",
-        .example = "drain --rate 200 --deadline 5m",
-        .show = "fields",
-        .asks = "Drain the server, and stop it?",
-        .run = drain,
-    },
-    {
-        .name = "shutdown",
-        .access = IM_RPC_WRITE,
-        .args = {IMD_DRY_ARG},
-        .help = "Stop in good order, as SIGTERM does. Clients are told when to come back, and what they asked is "
-                "answered. A second time: at once.",
-        .example = "shutdown",
-        .show = "fields",
-        .asks = "Stop the server?",
-        .run = shut_down,
     },
     {
         .name = "help",

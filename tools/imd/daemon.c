@@ -18,10 +18,13 @@
 #include "core/mem.h"
 #include "stores/stores.h"
 #include "tools/imd/admin.h"
+#include "tools/imd/drain.h"
 #include "tools/imd/hooks.h"
 #include "tools/imd/keys.h"
 #include "tools/imd/notify.h"
 #include "tools/imd/tail.h"
+#include "tools/imd/upgrade.h"
+#include "tools/safe_json.h"
 #include "transports/gate.h"
 #include "transports/listener.h"
 #include "transports/loop.h"
@@ -140,11 +143,23 @@ void imd_stats_ask(struct imd *imd, void (*ready)(void *arg, const struct im_sto
     im_store_submit(imd->store, &imd->stats_op.op);
 }
 
+/* A rehearsal has nothing to do with the store but to see whether it could be opened. */
+static enum im_reason choose_store(struct imd *imd, enum im_store_kind *kind, struct im_error *error)
+{
+    *kind = imd->config->store_kind;
+    if (!imd->start->rehearsal || *kind != IM_STORE_SQLITE)
+        return IM_OK;
+    *kind = IM_STORE_MEMORY;
+    return im_store_sqlite_look(imd->config->store_path, &imd->schema[0], &imd->schema[1], error);
+}
+
 static enum im_reason open_store(struct imd *imd, struct im_error *error)
 {
     const struct im_config *config = imd->config;
+    enum im_store_kind kind;
     struct im_store_options options = {
         .path = config->store_path,
+        .sound = imd->start->handover && imd->start->handover->sound,
         .sync_full = config->store_sync == IM_SYNC_FULL,
         .readers = (uint32_t)config->store_readers,
         .wake = wake_loop,
@@ -155,8 +170,9 @@ static enum im_reason open_store(struct imd *imd, struct im_error *error)
     };
     if (getrandom(options.epoch_seed, sizeof options.epoch_seed, 0) != sizeof options.epoch_seed)
         return im_fail(error, IM_SYSTEM, "no random numbers: %s", strerror(errno));
-    assert(config->store_kind < im_store_row_count);
-    return im_store_rows[config->store_kind].open(&options, &imd->store, error);
+    enum im_reason r = choose_store(imd, &kind, error);
+    assert(kind < im_store_row_count);
+    return r == IM_OK ? im_store_rows[kind].open(&options, &imd->store, error) : r;
 }
 
 /* Starting. */
@@ -313,9 +329,13 @@ static enum im_reason listen_clients(struct imd *imd, struct im_error *error)
 /* Nobody would ever answer those who connect there. */
 static void drop_passed(struct imd *imd)
 {
-    const char *name = im_passed_left(imd->passed);
-    if (name)
-        IM_LOG(imd->log, IM_LOG_WARN, "imd", "a socket that was passed is not used", IM_KS("name", name));
+    const struct im_passed_origin *origin;
+    size_t at = 0;
+    while ((origin = im_passed_left(imd->passed, &at))) {
+        IM_LOG(imd->log, IM_LOG_WARN, "imd", "a socket that was passed is not used", IM_KS("name", origin->name));
+        if (imd->start->handover)
+            imd_handover_leave(imd->start->handover, origin);
+    }
     im_passed_free(&imd->passed);
     imd->env.passed = imd->admin_service.env.passed = imd->metrics_service.env.passed = NULL;
 }
@@ -330,13 +350,20 @@ static enum im_reason listen_metrics(struct imd *imd, struct im_error *error)
     return r == IM_OK ? r : im_fail(error, r, "cannot listen (metrics): %.200s", why.detail);
 }
 
+/* Does this program only show that it can start? */
+static bool is_trial(const struct imd *imd)
+{
+    return imd->start->rehearsal || (imd->start->handover && imd->start->handover->trial);
+}
+
 /* Every start-up step, in order; what was made is ended by stop() whether or not all of them succeed. */
 static enum im_reason start(struct imd *imd, struct im_error *error)
 {
     start_service(imd, &imd->admin_service, imd->config->admin_connections);
     start_service(imd, &imd->metrics_service, 64);
     imd_pages_init(imd);
-    imd->hooks = imd_hooks_open(imd);
+    if (!is_trial(imd))
+        imd->hooks = imd_hooks_open(imd);
     enum im_reason r = imd_workers_make(imd, error);
     if (r == IM_OK)
         r = imd_bans_load(imd, error);
@@ -347,7 +374,30 @@ static enum im_reason start(struct imd *imd, struct im_error *error)
     if (r == IM_OK)
         r = listen_clients(imd, error);
     drop_passed(imd);
-    return r == IM_OK ? imd_workers_start(imd, error) : r;
+    return r == IM_OK && !is_trial(imd) ? imd_workers_start(imd, error) : r;
+}
+
+void imd_each_listener(const struct imd *imd, void (*each)(void *arg, struct im_listener *), void *arg)
+{
+    imd_admin_each_listener(imd->admin, each, arg);
+    if (imd->metrics_listener)
+        each(arg, imd->metrics_listener);
+    for (size_t i = 0; i < imd->listener_count; i++)
+        if (imd->listeners[i].listener)
+            imd_workers_each_listener(imd, i, each, arg);
+}
+
+static void list_new(void *arg, struct im_listener *l)
+{
+    if (!im_listener_is_passed(l))
+        json_array_append_new(arg, im_json_text(im_str(im_listener_address(l))));
+}
+
+json_t *imd_new_listeners(const struct imd *imd)
+{
+    json_t *list = json_array();
+    imd_each_listener(imd, list_new, list);
+    return list;
 }
 
 /* Running. */
@@ -360,6 +410,15 @@ static void close_client_listeners(struct imd *imd)
             imd->listeners[i].transport->close(&imd->listeners[i].listener);
 }
 
+/* Who watches hears that it is over. */
+static void end_loop(struct imd *imd)
+{
+    if (imd_drain_end(imd))
+        event_base_loopexit(imd->base, &(struct timeval){.tv_usec = LAST_WORDS_MS * 1000});
+    else
+        event_base_loopbreak(imd->base);
+}
+
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
     struct imd *imd = arg;
@@ -367,35 +426,65 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     im_core_online(imd->core, &online);
     IM_LOG(imd->log, IM_LOG_WARN, "imd", "shutdown deadline passed", IM_KN("sessions", (int64_t)online.sessions));
-    event_base_loopbreak(imd->base);
+    end_loop(imd);
 }
 
-static void begin_drain(struct imd *imd, const char *why, uint64_t ms)
+static void begin_drain(struct imd *imd, uint64_t ms)
 {
     struct timeval deadline = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-    IM_LOG(imd->log, IM_LOG_INFO, "imd", "shutting down", IM_KS("why", why), IM_KN("deadline_ms", (int64_t)ms));
-    imd_notify("STOPPING=1\nSTATUS=Stopping: %s", why);
     set_state(imd, IMD_DRAINING);
-    close_client_listeners(imd);
     imd_clock(imd);
     imd_hooks_stop(imd->hooks);
+    imd->drain_deadline_ms = im_loop_now_ms() + ms;
+    imd->drain_ticks = imd->ticks;
     evtimer_add(imd->deadline, &deadline);
+}
+
+/* Nobody is let in any more, and nobody comes after us. */
+static void begin_end(struct imd *imd, const char *why, uint64_t ms)
+{
+    imd_upgrade_abandon(imd);
+    IM_LOG(imd->log, IM_LOG_INFO, "imd", "shutting down", IM_KS("why", why), IM_KN("deadline_ms", (int64_t)ms));
+    imd_notify("STOPPING=1\nSTATUS=Stopping: %s", why);
+    close_client_listeners(imd);
+}
+
+static void drain_to_hand_over(struct imd *imd)
+{
+    begin_drain(imd, imd->hand_over_ms);
+    im_core_drain(imd->core, imd->config->spread_ms);
+}
+
+void imd_hand_over(struct imd *imd, uint64_t deadline_ms)
+{
+    IM_LOG(imd->log, IM_LOG_INFO, "imd", "handing over", IM_KN("deadline_ms", (int64_t)deadline_ms));
+    imd_notify_reloading();
+    imd->hand_over_ms = deadline_ms;
+    imd_workers_pause(imd, drain_to_hand_over);
 }
 
 void imd_drain(struct imd *imd, uint64_t per_second, uint64_t deadline_ms)
 {
-    begin_drain(imd, "drain", deadline_ms);
+    begin_end(imd, "drain", deadline_ms);
+    begin_drain(imd, deadline_ms);
     im_core_drain_slowly(imd->core, per_second);
 }
 
 void imd_shutdown(struct imd *imd, const char *why)
 {
+    if (imd_upgrade_is_handing(imd)) {
+        uint64_t now = im_loop_now_ms(), until = imd->drain_deadline_ms;
+        begin_end(imd, why, until > now ? until - now : 0);
+        return;
+    }
     if (imd->state >= IMD_DRAINING) {
         IM_LOG(imd->log, IM_LOG_WARN, "imd", "stopping at once", IM_KS("why", why));
+        imd_drain_end(imd);
         event_base_loopexit(imd->base, &(struct timeval){.tv_usec = LAST_WORDS_MS * 1000}); /* the asker is answered */
         return;
     }
-    begin_drain(imd, why, imd->config->shutdown_ms);
+    begin_end(imd, why, imd->config->shutdown_ms);
+    begin_drain(imd, imd->config->shutdown_ms);
     im_core_drain(imd->core, imd->config->spread_ms);
 }
 
@@ -426,6 +515,13 @@ static void each_second(struct imd *imd)
     imd_loads_tick(imd);
 }
 
+/* Not in the turn in which it began: what was said in it, to the asker, has not left yet. */
+static bool is_drained(const struct imd *imd)
+{
+    return imd->state == IMD_DRAINING && imd->ticks >= imd->drain_ticks + 2 && !imd_upgrade_is_handing(imd) &&
+           im_core_idle(imd->core);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct imd *imd = arg;
@@ -436,8 +532,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     check_store(imd);
     if (imd->ticks++ % (1000 / IM_TICK_MS) == 0)
         each_second(imd);
-    if (imd->state == IMD_DRAINING && im_core_idle(imd->core))
-        event_base_loopbreak(imd->base);
+    imd_drain_tick(imd);
+    if (is_drained(imd))
+        end_loop(imd);
 }
 
 static void on_terminate(evutil_socket_t signal_number, short what, void *arg)
@@ -466,18 +563,20 @@ static void on_usr1(evutil_socket_t signal_number, short what, void *arg)
 }
 
 /* Of this program alone; the store's threads take no signals. */
-static void mask_signals(int how)
+static void mask_signals(int how, bool ends)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
+    if (ends)
+        sigaddset(&set, SIGTERM), sigaddset(&set, SIGINT);
     sigprocmask(how, &set, NULL);
 }
 
 void imd_hold_signals(void)
 {
-    mask_signals(SIG_BLOCK);
+    mask_signals(SIG_BLOCK, false);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
@@ -511,7 +610,7 @@ static void add_events(struct imd *imd)
     event_add(imd->tick, &(struct timeval){.tv_usec = IM_TICK_MS * 1000});
     for (size_t i = 0; i < 4; i++)
         event_add(imd->signals[i], NULL);
-    mask_signals(SIG_UNBLOCK);
+    mask_signals(SIG_UNBLOCK, true);
     if (us > 0)
         event_add(imd->watchdog, &often);
 }
@@ -571,6 +670,7 @@ static void stop(struct imd *imd)
     bool settled = !imd->core || settle(imd);
     if (!settled)
         IM_LOG(imd->log, IM_LOG_ERROR, "imd", "the store does not answer; stopping without it");
+    imd->store_sound = settled && !imd_store_failed(imd);
     if (imd->store)
         imd->store->ops->close(&imd->store);
     imd_hasher_free(&imd->hasher);
@@ -590,6 +690,36 @@ static void stop(struct imd *imd)
     imd_pages_free(imd);
     free(imd->listeners);
     free_loop(imd);
+}
+
+/* Signals wait for whoever runs next, from the moment on at which this program hears them no more. */
+static void stop_for_another(struct imd *imd)
+{
+    imd_upgrade_let_go(imd);
+    mask_signals(SIG_BLOCK, true);
+    stop(imd);
+    imd_upgrade_run(imd);
+}
+
+static void adopt_one(void *arg, struct im_listener *l)
+{
+    (void)arg;
+    im_listener_adopt(l);
+}
+
+static void adopt(struct imd *imd)
+{
+    struct imd_handover *h = imd->start->handover;
+    if (!h)
+        return;
+    imd_each_listener(imd, adopt_one, NULL);
+    imd_admin_adopt(imd->admin);
+    imd_handover_done(h);
+    if (h->problem)
+        IM_LOG(imd->log, IM_LOG_ERROR, "imd", "the upgrade failed, and this is the program before it",
+               IM_KS("problem", h->problem), IM_KN("gap_us", (int64_t)h->gap_us));
+    else
+        IM_LOG(imd->log, IM_LOG_INFO, "imd", "took over", IM_KS("from", h->from), IM_KN("gap_us", (int64_t)h->gap_us));
 }
 
 static void put_listeners(const struct imd *imd, struct im_out *out)
@@ -666,28 +796,39 @@ static enum im_reason prepare(struct imd *imd, struct im_error *error)
         r = open_store(imd, error);
     if (r == IM_OK)
         r = imd_passed_sockets(&imd->passed, error);
+    if (r == IM_OK && imd->start->handover)
+        r = imd_handover_pass(imd->start->handover, &imd->passed, error);
     return r == IM_OK ? make_core(imd, error) : r;
 }
 
-int imd_run(struct im_config *config, struct im_config_places *places, const char *config_path)
+/* Until the loop ends. */
+static void run(struct imd *imd)
+{
+    add_events(imd);
+    set_state(imd, IMD_RUNNING);
+    adopt(imd);
+    tell_ready(imd);
+    event_base_dispatch(imd->base);
+}
+
+int imd_run(struct im_config *config, struct im_config_places *places, const struct imd_start *how)
 {
     struct im_error error = {0};
-    struct imd imd = {.config = config, .places = places, .config_path = config_path, .wake_fd = -1};
+    struct imd imd = {.config = config, .places = places, .start = how, .config_path = how->config_path, .wake_fd = -1};
     imd.started_mono_ms = im_loop_now_ms();
     imd.started_wall_ms = im_log_wall_ms();
     enum im_reason r = prepare(&imd, &error);
     if (r == IM_OK)
         r = start(&imd, &error);
-    if (r == IM_OK) {
-        add_events(&imd);
-        set_state(&imd, IMD_RUNNING);
-        tell_ready(&imd);
-        event_base_dispatch(imd.base);
-    } else {
+    if (r != IM_OK) {
         tell_failure(&imd, &error);
         imd.exit_code = imd_exit_code(r);
+    } else if (!is_trial(&imd)) {
+        run(&imd);
+    } else if (how->rehearsal) {
+        imd_rehearsal_tell(&imd);
     }
-    stop(&imd);
+    imd_upgrade_is_handing(&imd) ? stop_for_another(&imd) : stop(&imd);
     IM_LOG(imd.log, IM_LOG_INFO, "imd", "stopped", IM_KN("status", imd.exit_code));
     im_log_file_close(&imd.log_file);
     im_passed_free(&imd.passed);

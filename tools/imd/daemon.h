@@ -1,6 +1,7 @@
 #ifndef IM_TOOLS_IMD_DAEMON_H
 #define IM_TOOLS_IMD_DAEMON_H
 
+#include <jansson.h>
 #include <stdatomic.h>
 
 #include "core/bytes.h"
@@ -8,6 +9,7 @@
 #include "core/histogram.h"
 #include "core/jwt.h"
 #include "tools/imd/config_file.h"
+#include "tools/imd/handover.h"
 #include "tools/imd/hasher.h"
 #include "tools/imd/log.h"
 #include "tools/imd/unix_users.h"
@@ -15,15 +17,19 @@
 
 /* The running server: everything that main() put together. One thread and one loop, and one for each worker.
  *
- *      starting ──► running ──► draining ──► stopping
+ *          ┌─ another program, in the same process ◄─┐
+ *          ▼                                         │
+ *      starting ──► running ──► draining ──► stopping ──► the end
  *                      └── store failed ─▲
  */
 enum imd_state { IMD_STARTING, IMD_RUNNING, IMD_DRAINING, IMD_STOPPING };
 
 struct imd;
 struct imd_admin;
+struct imd_drain;
 struct imd_hooks;
 struct imd_tail;
+struct imd_upgrade;
 
 /* A way in that is not for clients (admin, metrics): its own caps and counters, so that neither can crowd the other
  * out, and clients' figures stay clients'. */
@@ -53,7 +59,8 @@ struct imd_stats_wait {
 struct imd {
     _Atomic enum imd_state state; /* workers look at it */
     int exit_code;
-    const char *config_path; /* absolute; NULL: there is none, built-in defaults */
+    const struct imd_start *start;
+    const char *config_path; /* start's */
     struct im_config *config;
     struct im_config_places *places; /* the files it came from; NULL: none */
     struct im_log_file *log_file;
@@ -69,7 +76,7 @@ struct imd {
     struct im_keys keys;
     struct imd_unix_users unix_users;
     struct im_core *core;
-    struct im_passed *passed;    /* while starting: sockets of the service manager */
+    struct im_passed *passed;    /* while starting: sockets that listen already */
     struct im_transport_env env; /* the clients' */
     struct imd_listener *listeners;
     size_t listener_count;
@@ -84,15 +91,21 @@ struct imd {
     struct imd_admin *admin;
     struct imd_hooks *hooks;
     struct imd_tail *tails;
-    atomic_bool stop_care; /* what takes long in the store shall give up */
-    size_t jobs;           /* admin commands under way; tools/imd/job.h */
+    struct imd_drain *drains; /* who watches one */
+    uint64_t hand_over_ms;    /* how long that may take */
+    uint64_t drain_deadline_ms;
+    struct imd_upgrade *upgrade; /* NULL: none is under way */
+    int64_t schema[2];           /* of a rehearsal: the store's, and this program's */
+    bool store_sound;            /* closed in good order */
+    atomic_bool stop_care;       /* what takes long in the store shall give up */
+    size_t jobs;                 /* admin commands under way; tools/imd/job.h */
     uint64_t admin_requests, admin_refused;
 
     int wake_fd;
     struct event *wake, *tick, *deadline, *watchdog, *signals[4];
-    uint64_t ticks;
-    uint64_t tick_due_us;       /* 0: not known yet */
-    uint64_t log_levels_end_ms; /* monotonic: when the configuration's levels are back; 0: not by themselves */
+    uint64_t ticks, drain_ticks; /* in all; when a drain began */
+    uint64_t tick_due_us;        /* 0: not known yet */
+    uint64_t log_levels_end_ms;  /* monotonic: when the configuration's levels are back; 0: not by themselves */
     uint64_t started_mono_ms;
     int64_t started_wall_ms;
 
@@ -103,8 +116,9 @@ struct imd {
     size_t stats_wait_count;
 };
 
-/* Runs until told to stop. config and places become the server's. Returns the exit status. */
-int imd_run(struct im_config *config, struct im_config_places *places, const char *config_path);
+/* Runs until told to stop. config and places become the server's. Returns the exit status, or not at all: another
+ * program has taken over. */
+int imd_run(struct im_config *config, struct im_config_places *places, const struct imd_start *);
 /* Keeps HUP and USR1, which would end the process, for later: imd_run() takes them once it is ready. */
 void imd_hold_signals(void);
 int imd_exit_code(enum im_reason);
@@ -120,6 +134,13 @@ bool imd_store_full(const struct imd *);
 void imd_shutdown(struct imd *, const char *why);
 /* The same at a gentler pace: so many sessions a second are told to come back, and after deadline_ms the rest. */
 void imd_drain(struct imd *, uint64_t per_second, uint64_t deadline_ms);
+/* Those who connect wait; the sessions are told to come back. Once they have, or after deadline_ms, the loop ends. */
+void imd_hand_over(struct imd *, uint64_t deadline_ms);
+/* Of administration, metrics and clients: in the order in which they are opened, which makes sockets of the same
+ * address come to whom they belong. */
+void imd_each_listener(const struct imd *, void (*each)(void *arg, struct im_listener *), void *arg);
+/* Addresses whose sockets were not passed but opened; a new reference. */
+json_t *imd_new_listeners(const struct imd *);
 /* bans.c: reads the bans from the store and tells the core; waits for that. */
 enum im_reason imd_bans_load(struct imd *, struct im_error *);
 /* Undoes changes of log levels once their time is over. */
@@ -133,6 +154,10 @@ void imd_service_configure(struct imd_service *, const struct im_config *, uint6
 enum im_reason imd_workers_make(struct imd *, struct im_error *);
 enum im_reason imd_workers_start(struct imd *, struct im_error *);
 void imd_workers_close_listeners(struct imd *);
+/* Nobody is accepted any more, wherever connections are; then done(). */
+void imd_workers_pause(struct imd *, void (*done)(struct imd *));
+/* The nth listener, or with workers each one's nth. */
+void imd_workers_each_listener(const struct imd *, size_t n, void (*each)(void *arg, struct im_listener *), void *arg);
 void imd_workers_stop(struct imd *);
 bool imd_workers_stopped(const struct imd *);
 void imd_workers_free(struct imd *);

@@ -1,10 +1,12 @@
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -18,7 +20,7 @@
 
 #define DEFAULT_CONFIG IM_SYSCONFDIR "/imd/imd.yaml"
 
-enum action { RUN, TEST, SHOW, RESTORE, PRINT_DEFAULT, PRINT_VERSION, PRINT_HELP };
+enum action { RUN, REHEARSE, TEST, SHOW, RESTORE, PRINT_DEFAULT, PRINT_VERSION, PRINT_HELP };
 
 struct options {
     enum action action;
@@ -32,6 +34,7 @@ static const char usage[] =
     "       imd -T [-c FILE]           show it as it would take effect, defaults included\n"
     "       imd --restore BACKUP [-c FILE]\n"
     "                                  put a backup in the place of the store, while no server runs\n"
+    "       imd --rehearse [-c FILE]   start as if to take over, end at once, and tell what was found\n"
     "       imd --print-default-config\n"
     "       imd --version | --help\n"
     "\n"
@@ -47,13 +50,14 @@ static bool parse_options(int argc, char **argv, struct options *options)
         {"check", no_argument, NULL, 't'},
         {"show", no_argument, NULL, 'T'},
         {"restore", required_argument, NULL, 'r'},
+        {"rehearse", no_argument, NULL, 'R'},
         {"print-default-config", no_argument, NULL, 'p'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    static const char letters[] = "tTpVh";
-    static const enum action actions[] = {TEST, SHOW, PRINT_DEFAULT, PRINT_VERSION, PRINT_HELP};
+    static const char letters[] = "tTpVhR";
+    static const enum action actions[] = {TEST, SHOW, PRINT_DEFAULT, PRINT_VERSION, PRINT_HELP, REHEARSE};
     int c;
     while ((c = getopt_long(argc, argv, "c:tTVh", longs, NULL)) != -1) {
         const char *letter = strchr(letters, c);
@@ -81,12 +85,9 @@ static int print(const struct im_out *out)
     return EX_IOERR;
 }
 
-/* The configuration file's path, so that it is found again from another directory; NULL: there is none. */
-static char *find_config(const struct options *options)
+/* So that it is found again from another directory. */
+static char *make_absolute(const char *path)
 {
-    const char *path = options->path ? options->path : DEFAULT_CONFIG;
-    if (!options->path && access(path, F_OK) != 0)
-        return NULL;
     char *here = *path == '/' ? NULL : getcwd(NULL, 0), *absolute = NULL;
     if (!here)
         return im_strndup(path, strlen(path));
@@ -94,6 +95,22 @@ static char *find_config(const struct options *options)
         absolute = NULL;
     free(here);
     return absolute;
+}
+
+/* The configuration file's path; NULL: there is none. */
+static char *find_config(const struct options *options)
+{
+    const char *path = options->path ? options->path : DEFAULT_CONFIG;
+    return options->path || access(path, F_OK) == 0 ? make_absolute(path) : NULL;
+}
+
+/* As it was named, which may be a link that will lead to another version. Who runs a descriptor has told us before. */
+static char *find_binary(const struct imd_handover *handover)
+{
+    const char *path = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+    if (handover && handover->binary)
+        return im_strndup(handover->binary, strlen(handover->binary));
+    return path && strncmp(path, "/dev/fd/", 8) != 0 ? make_absolute(path) : NULL;
 }
 
 /* NULL, and *status, when it will not do. To be shown it only needs to be read. */
@@ -181,24 +198,68 @@ static int restore(const struct im_config *config, const char *backup)
     return imd_exit_code(r);
 }
 
-static int with_config(const struct options *options)
+/* Another program listens to what it says, and its log is not for this. */
+static void say_little(struct im_config *config)
 {
-    char *path = find_config(options);
+    free(config->log_file);
+    config->log_file = NULL;
+    config->log_format = IM_LOG_TEXT;
+    config->log_level = IM_LOG_ERROR;
+}
+
+static bool is_trial(const struct imd_start *start)
+{
+    return start->rehearsal || (start->handover && start->handover->trial);
+}
+
+static int with_config(const struct options *options, const struct imd_start *start)
+{
+    enum action action = options->action;
     int status;
     struct im_config_places *places;
     /* Errors name the file as it was given; the running server names it in full. */
-    struct im_config *config = load(options->path ? options->path : path, options->action, &places, &status);
-    if (config && options->action == RUN) {
-        status = imd_run(config, places, path);
+    struct im_config *config = load(options->path ? options->path : start->config_path, action, &places, &status);
+    if (config && is_trial(start))
+        say_little(config);
+    if (config && (action == RUN || action == REHEARSE)) {
+        status = imd_run(config, places, start);
     } else {
         if (config)
-            status = options->action == TEST      ? test(path, places)
-                     : options->action == RESTORE ? restore(config, options->backup)
-                                                  : show(config);
+            status = action == TEST      ? test(start->config_path, places)
+                     : action == RESTORE ? restore(config, options->backup)
+                                         : show(config);
         im_config_free(&config);
         im_config_places_free(&places);
     }
-    free(path);
+    return status;
+}
+
+/* When this program fails before it is ready, the one that it was to replace goes on. */
+static void go_back(const struct imd_start *start, int status)
+{
+    struct imd_handover *h = start->handover;
+    char problem[80];
+    if (!h || h->done || is_trial(start))
+        return;
+    snprintf(problem, sizeof problem, "it tried well, and then exited with %d", status);
+    imd_handover_exec_back(h, start, problem);
+}
+
+static int with_start(const struct options *options)
+{
+    struct imd_start start = {.rehearsal = options->action == REHEARSE};
+    start.handover = imd_handover_read();
+    start.binary = find_binary(start.handover);
+    start.config_path = find_config(options);
+    start.dir = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int status = with_config(options, &start);
+    if (status != EX_OK)
+        go_back(&start, status);
+    imd_handover_free(&start.handover);
+    free(start.binary);
+    free(start.config_path);
+    if (start.dir >= 0)
+        close(start.dir);
     return status;
 }
 
@@ -222,6 +283,6 @@ int main(int argc, char **argv)
     case PRINT_DEFAULT:
         return print_default();
     default:
-        return with_config(&options);
+        return with_start(&options);
     }
 }

@@ -1,6 +1,4 @@
-#include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/mem.h"
 #include "tools/imd/admin.h"
@@ -114,17 +112,9 @@ static void log_lines(struct im_log *log, enum im_log_level level, const char *e
     }
 }
 
-/* The service manager wants to know when it began, to tell this from an older "ready". */
-static void tell_reloading(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    imd_notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
-}
-
 bool imd_reload(struct imd *imd, struct imd_reload *reload)
 {
-    tell_reloading();
+    imd_notify_reloading();
     struct im_config_places *places = NULL;
     struct im_config *config = imd_read_config(imd, &places, &reload->problems);
     bool ok = config != NULL;

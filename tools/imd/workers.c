@@ -40,6 +40,41 @@ void imd_workers_close_listeners(struct imd *imd)
         im_worker_close_listeners(imd->workers[i]);
 }
 
+struct pause {
+    struct imd *imd;
+    void (*done)(struct imd *);
+    size_t waiting;
+};
+
+static void paused(void *arg)
+{
+    struct pause *p = arg;
+    if (--p->waiting > 0)
+        return;
+    p->done(p->imd);
+    free(p);
+}
+
+void imd_workers_pause(struct imd *imd, void (*done)(struct imd *))
+{
+    struct pause *p = im_alloc(sizeof *p);
+    *p = (struct pause){.imd = imd, .done = done, .waiting = imd->worker_count + 1};
+    for (size_t i = 0; i < imd->worker_count; i++)
+        im_worker_pause(imd->workers[i], paused, p);
+    for (size_t i = 0; imd->worker_count == 0 && i < imd->listener_count; i++)
+        imd->listeners[i].transport->pause(imd->listeners[i].listener, true);
+    paused(p);
+}
+
+void imd_workers_each_listener(const struct imd *imd, size_t n, void (*each)(void *arg, struct im_listener *),
+                               void *arg)
+{
+    if (imd->worker_count == 0)
+        each(arg, imd->listeners[n].listener);
+    for (size_t i = 0; i < imd->worker_count; i++)
+        each(arg, im_worker_listener(imd->workers[i], n));
+}
+
 void imd_workers_stop(struct imd *imd)
 {
     for (size_t i = 0; i < imd->worker_count; i++)

@@ -238,7 +238,7 @@ class Imd:
     # administration and HTTP
 
     def imctl_run(self, *args, json_out=False, timeout=PATIENCE, stdin=None):
-        if args[0] in ("shutdown", "drain") and "-n" not in args:  # they would ask
+        if args[0] in ("shutdown", "drain", "upgrade") and "-n" not in args:  # they would ask
             args = (*args, "-y")
         command = [find_program("imctl", "IMCTL"), "-s", self.admin_path] + (["--json"] if json_out else []) + list(args)
         return subprocess.run(command, capture_output=True, text=True, timeout=3 * timeout, check=False, input=stdin or "")
