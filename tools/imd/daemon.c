@@ -387,10 +387,13 @@ void imd_each_listener(const struct imd *imd, void (*each)(void *arg, struct im_
             imd_workers_each_listener(imd, i, each, arg);
 }
 
+/* Workers that share an address come one after the other. */
 static void list_new(void *arg, struct im_listener *l)
 {
-    if (!im_listener_is_passed(l))
-        json_array_append_new(arg, im_json_text(im_str(im_listener_address(l))));
+    const char *address = im_listener_address(l);
+    const char *before = json_string_value(json_array_get(arg, json_array_size(arg) - 1));
+    if (!im_listener_is_passed(l) && !(before && strcmp(before, address) == 0))
+        json_array_append_new(arg, im_json_text(im_str(address)));
 }
 
 json_t *imd_new_listeners(const struct imd *imd)
