@@ -58,18 +58,25 @@ def folder():
     return contextlib.nullcontext(kept) if kept else tempfile.TemporaryDirectory(prefix="imd-size-", dir=BUILD)
 
 
-def worked(store, users, active):
-    """On a copy, so that each finds the same."""
+def copied(store):
+    """Each finds the same, and nothing of a run that was broken off."""
     path = store + ".work"
+    for beside in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + beside)
     shutil.copyfile(store, path)
+    return path
+
+
+def worked(store, users, active):
+    path = copied(store)
     result = json.loads(size("work", path, users, active, COUNT))
     os.unlink(path)
     return result
 
 
 def counted(valgrind, store, users):
-    path = store + ".work"
-    shutil.copyfile(store, path)
+    path = copied(store)
     out = store + ".callgrind"
     size("work", path, users, users, COUNTED,
          wrapper=(valgrind, "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}"))
