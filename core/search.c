@@ -74,8 +74,24 @@ struct piece {
     enum im_char what;
 };
 
+/* Most of what is written is ASCII somewhere, and this much is known of it without asking. */
+static bool is_ascii(char byte)
+{
+    return (unsigned char)byte < 0x80;
+}
+
+static enum im_char ascii_char(char c)
+{
+    char lower = c | 0x20; /* of what is not ASCII: no letter */
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ? IM_CHAR_WORD : IM_CHAR_OTHER;
+}
+
 static enum im_char char_at(struct im_str text, size_t at, size_t *len)
 {
+    if (is_ascii(text.p[at])) {
+        *len = 1;
+        return ascii_char(text.p[at]);
+    }
     utf8proc_int32_t point;
     utf8proc_ssize_t n = utf8proc_iterate((const uint8_t *)text.p + at, (utf8proc_ssize_t)(text.len - at), &point);
     assert(n > 0);
@@ -112,12 +128,32 @@ static bool is_accent(int32_t point)
     return point >= 0x300 && point <= 0x36F;
 }
 
+static bool all_ascii(struct im_str text)
+{
+    size_t at = 0;
+    while (at < text.len && is_ascii(text.p[at]))
+        at++;
+    return at == text.len;
+}
+
+/* All that there is to do in ASCII. */
+static struct im_str fold_ascii(struct im_str text)
+{
+    char *folded = im_strndup(text.p, text.len);
+    for (size_t i = 0; i < text.len; i++)
+        if (text.p[i] >= 'A' && text.p[i] <= 'Z')
+            folded[i] |= 0x20;
+    return (struct im_str){folded, text.len};
+}
+
 /* Case, width, accents and composition made alike; to be freed. */
 static struct im_str fold(struct im_str text)
 {
     static const utf8proc_option_t how =
         UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
     text = cut(text, IM_SEARCH_TEXT_MAX);
+    if (text.len > 0 && all_ascii(text))
+        return fold_ascii(text);
     const uint8_t *bytes = (const uint8_t *)text.p;
     utf8proc_ssize_t len = (utf8proc_ssize_t)text.len, kept = 0;
     utf8proc_ssize_t n = len > 0 ? utf8proc_decompose(bytes, len, NULL, 0, how) : 0;
@@ -146,11 +182,20 @@ struct term {
     bool word;
 };
 
+/* Over characters of a word that have no marks, as ASCII follows. */
+static void skip_ascii(struct walk *w)
+{
+    const char *p = w->text.p;
+    while (w->at + 1 < w->text.len && ascii_char(p[w->at]) == IM_CHAR_WORD && is_ascii(p[w->at + 1]))
+        w->at++;
+}
+
 static struct term take_word(struct walk *w, struct piece piece)
 {
     const char *start = piece.text.p;
     while (piece.what == IM_CHAR_WORD) {
         w->at += piece.text.len;
+        skip_ascii(w);
         piece = piece_at(w->text, w->at);
     }
     struct im_str word = {start, (size_t)(w->text.p + w->at - start)};

@@ -16,6 +16,7 @@ stores_libimstores_a_SOURCES = \
 	stores/rules.c stores/rules.h \
 	stores/sqlite.c \
 	stores/sqlite_append.c \
+	stores/sqlite_cache.c stores/sqlite_cache.h \
 	stores/sqlite_care.c stores/sqlite_care.h \
 	stores/sqlite_boot.c stores/sqlite_boot.h \
 	stores/sqlite_db.c stores/sqlite_db.h \

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,6 +19,10 @@
 
 /* The log in an SQLite database: one thread writes, others read, the core's submits and drains. The lock guards what is
  * shared between them, and nothing is done under it that takes time. See doc/why/sqlite.md and store-lanes.md. */
+
+/* What can wait begins when nobody has come for so long after a batch: who acknowledges, and then sends again, is not
+ * to find the writer at it. */
+#define REST_MS 10
 
 struct reader_thread {
     struct im_reader reader;
@@ -61,15 +66,36 @@ static void wake_core(struct sqlite_store *st)
     st->wake(st->wake_arg);
 }
 
+/* Under the lock. Returns whether the time is over. */
+static bool wait_at_most(struct sqlite_store *st, const struct timespec *until)
+{
+    return pthread_cond_timedwait(&st->may_write, &st->lock, until) == ETIMEDOUT;
+}
+
+static struct timespec rest(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += REST_MS * 1000000;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
+}
+
 /* Waits for work; false: there will be none any more. A batch of none: there is time for what can wait. Takes and
  * leaves the lock. */
 static bool next_batch(struct sqlite_store *st)
 {
     struct im_writer *w = &st->writer;
-    bool idle = im_writer_idle_work(w);
+    bool idle = im_writer_idle_work(w), rested = w->count == 0;
+    struct timespec until = rest();
     pthread_mutex_lock(&st->lock);
-    while ((w->count = im_lane_take(&st->writes, w->ops, IM_BATCH_MAX)) == 0 && !idle && !st->closing)
-        pthread_cond_wait(&st->may_write, &st->lock);
+    while ((w->count = im_lane_take(&st->writes, w->ops, IM_BATCH_MAX)) == 0 && !(idle && rested) && !st->closing) {
+        if (idle)
+            rested = wait_at_most(st, &until);
+        else
+            pthread_cond_wait(&st->may_write, &st->lock);
+    }
     bool closing = st->closing;
     pthread_mutex_unlock(&st->lock);
     return w->count > 0 || !closing;
@@ -270,6 +296,7 @@ static const struct im_store_ops sqlite_ops = {"sqlite", sqlite_submit, sqlite_d
 
 static struct sqlite_store *store_new(const struct im_store_options *o)
 {
+    pthread_condattr_t monotonic;
     struct sqlite_store *st = im_zalloc(sizeof *st);
     st->base.ops = &sqlite_ops;
     st->base.failed = sqlite_failed;
@@ -284,7 +311,10 @@ static struct sqlite_store *store_new(const struct im_store_options *o)
     st->reader_count = o->readers > 0 ? o->readers : 1;
     st->readers = im_zalloc(st->reader_count * sizeof *st->readers);
     pthread_mutex_init(&st->lock, NULL);
-    pthread_cond_init(&st->may_write, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&st->may_write, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_cond_init(&st->may_read, NULL);
     pthread_cond_init(&st->may_care, NULL);
     return st;

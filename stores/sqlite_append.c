@@ -26,6 +26,11 @@ static bool in_group(const struct append *a)
     return im_conv_is_group(a->m->to_key);
 }
 
+static bool is_message(const struct append *a)
+{
+    return a->event->type == IM_EV_MSG;
+}
+
 static int find_cid(struct append *a, uint64_t *pos)
 {
     sqlite3_stmt *s = im_db_use(&a->w->db, IM_SQL_CID);
@@ -47,23 +52,16 @@ static int find(sqlite3_stmt *s, bool *found)
 static int look_up_other(struct append *a, struct im_str key, int64_t *id)
 {
     struct im_db *db = &a->w->db;
-    int64_t blocks;
-    int rc = im_db_user(db, key, id, &blocks);
-    if (rc == SQLITE_OK && blocks > 0) {
+    struct im_cache_user other;
+    int rc = im_cache_user(a->w->cache, db, key, &other);
+    *id = other.id;
+    if (rc == SQLITE_OK && other.blocks > 0) {
         sqlite3_stmt *s = im_db_use(db, IM_SQL_BLOCKED);
         sqlite3_bind_int64(s, 1, *id);
         im_db_bind_str(s, 2, a->m->from_key);
         rc = find(s, &a->in.blocked);
     }
-    if (rc == SQLITE_OK && a->op->policy.accounts) {
-        sqlite3_stmt *s = im_db_use(db, IM_SQL_RECORD);
-        sqlite3_bind_int64(s, 1, IM_RECORD_ACCOUNT);
-        im_db_bind_str(s, 2, key);
-        rc = sqlite3_step(s);
-        a->in.peer_known = rc == SQLITE_ROW && im_rules_account(im_db_str(s, 3));
-        rc = im_db_done(s, rc);
-    }
-    return rc;
+    return rc == SQLITE_OK && a->op->policy.accounts ? im_cache_account(a->w->cache, db, key, &a->in.peer_known) : rc;
 }
 
 static int look_up_group(struct append *a)
@@ -92,11 +90,22 @@ static int look_up_group(struct append *a)
     return rc;
 }
 
+/* Of a group, all that a message to it asks about. */
+static int look_up_place(struct append *a)
+{
+    int rc = im_cache_group(a->w->cache, &a->w->db, a->m->to_key, &a->conv, &a->in.settings);
+    if (rc != SQLITE_OK || a->conv.conv == 0)
+        return rc;
+    a->in.group_exists = true;
+    a->about = a->conv.conv;
+    return im_cache_role(a->w->cache, &a->w->db, a->from, a->conv.conv, &a->in.actor);
+}
+
 static int look_up_direct(struct append *a)
 {
     int rc = look_up_other(a, a->m->to_key, &a->to);
     if (rc == SQLITE_OK && a->from && a->to)
-        rc = im_db_direct(&a->w->db, a->from, a->to, &a->conv);
+        rc = im_cache_direct(a->w->cache, &a->w->db, a->from, a->to, &a->conv);
     a->about = a->conv.conv;
     return rc;
 }
@@ -165,7 +174,7 @@ static int look_up_ref(struct append *a)
 
 static int look_up(struct append *a)
 {
-    int rc = in_group(a) ? look_up_group(a) : look_up_direct(a);
+    int rc = !in_group(a) ? look_up_direct(a) : is_message(a) ? look_up_place(a) : look_up_group(a);
     if (rc == SQLITE_OK && a->m->ref && a->from && a->about)
         rc = look_up_ref(a);
     if (rc == SQLITE_OK && a->m->kind == IM_CONV_SELF) {
@@ -347,7 +356,7 @@ static void bind_rest(sqlite3_stmt *s, const struct append *a)
 static int add_event(struct append *a)
 {
     const struct im_msg *m = a->m;
-    bool message = a->event->type == IM_EV_MSG;
+    bool message = is_message(a);
     sqlite3_stmt *s = im_db_use(&a->w->db, message ? IM_SQL_EVENT_ADD : IM_SQL_EVENT_ADD_WHOLE);
     im_db_bind_u64(s, 1, m->pos);
     sqlite3_bind_int64(s, 2, a->conv.conv);
@@ -367,16 +376,26 @@ static int add_event(struct append *a)
     return im_db_run(s);
 }
 
-static int note_last(struct append *a)
+/* Of what is rarely said, at once; the cache has put nothing off then. */
+static int note_now(struct append *a, bool shown, bool hidden)
 {
     struct im_db *db = &a->w->db;
     int64_t seq = (int64_t)a->m->seq, pos = (int64_t)a->m->pos;
-    bool hidden = a->m->kind == IM_CONV_DIRECT && a->m->hidden, shown = im_event_shown(a->event->type) && !hidden;
+    im_cache_forget_conv(a->w->cache, a->conv.conv);
     int rc = shown ? IM_DB_RUN(db, CONV_SAID, a->conv.conv, seq, pos, (int64_t)a->conv.uncounted)
                    : IM_DB_RUN(db, CONV_LAST, a->conv.conv, seq, pos, (int64_t)a->conv.uncounted, hidden ? 0 : seq,
                                hidden ? 0 : pos);
-    if (rc == SQLITE_OK && hidden)
-        rc = IM_DB_RUN(db, MEMBER_OWN, a->from, a->conv.conv, seq, pos);
+    return rc == SQLITE_OK && hidden ? IM_DB_RUN(db, MEMBER_OWN, a->from, a->conv.conv, seq, pos) : rc;
+}
+
+static int note_last(struct append *a)
+{
+    struct im_cache *cache = a->w->cache;
+    bool hidden = a->m->kind == IM_CONV_DIRECT && a->m->hidden, put_off = is_message(a) && !hidden;
+    a->conv.last_seq = a->m->seq;
+    int rc = put_off ? im_cache_said(cache, &a->w->db, &a->conv, a->m->pos) : im_cache_flush(cache, &a->w->db);
+    if (rc == SQLITE_OK && !put_off)
+        rc = note_now(a, im_event_shown(a->event->type) && !hidden, hidden);
     return rc == SQLITE_OK && a->m->kind != IM_CONV_SELF ? im_chunk_full(a->w, a->conv.conv, a->m->seq) : rc;
 }
 
@@ -425,6 +444,8 @@ static int react(struct append *a)
 static int change(struct append *a)
 {
     bool other = a->out.concerns_other;
+    im_cache_forget_group(a->w->cache, a->m->to_key);
+    im_cache_forget_roles(a->w->cache);
     return im_write_change(a->w, a->m, a->conv.conv, a->in.settings, other ? a->user : a->from,
                            other ? a->in.target : a->in.actor, a->out.ends);
 }
@@ -457,7 +478,7 @@ static int put(struct append *a)
         a->m->role = a->out.role;
         a->m->settings = a->out.settings;
     }
-    if (a->event->type == IM_EV_MSG || a->event->type == IM_EV_EDIT)
+    if (is_message(a) || a->event->type == IM_EV_EDIT)
         resolve_mentions(a);
     a->m->pos = ++w->tally.head;
     a->m->seq = a->conv.last_seq + 1;
@@ -468,19 +489,22 @@ static int put(struct append *a)
         rc = note_last(a);
     if (rc == SQLITE_OK)
         rc = take_effect(a);
-    if (rc == SQLITE_OK && a->out.read)
-        rc = IM_DB_RUN(&w->db, MEMBER_READ, a->from, a->conv.conv, (int64_t)a->m->seq,
-                       (int64_t)(a->m->seq - a->conv.uncounted));
-    return rc;
+    return rc == SQLITE_OK && a->out.read
+               ? im_cache_read(w->cache, &w->db, a->from, a->conv.conv, a->m->seq, a->m->seq - a->conv.uncounted)
+               : rc;
 }
 
 int im_write_append(struct im_writer *w, struct im_store_append *op, enum im_reason *status)
 {
     struct append a = {.w = w, .op = op, .event = op->event, .m = &op->event->msg};
+    struct im_cache_user from = {0};
     uint64_t before = 0;
     a.in.event = op->event;
     a.in.policy = &op->policy;
-    int rc = im_db_user(&w->db, a.m->from_key, &a.from, NULL);
+    int rc = is_message(&a) ? SQLITE_OK : im_cache_flush(w->cache, &w->db);
+    if (rc == SQLITE_OK)
+        rc = im_cache_user(w->cache, &w->db, a.m->from_key, &from);
+    a.from = from.id;
     if (rc == SQLITE_OK && a.from && a.m->cid.p)
         rc = find_cid(&a, &before);
     if (rc == SQLITE_OK && before)

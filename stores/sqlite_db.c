@@ -195,6 +195,14 @@ static struct im_db_conv conv_of(sqlite3_stmt *s, int rc)
     return (struct im_db_conv){sqlite3_column_int64(s, 0), im_db_u64(s, 1), im_db_u64(s, 2)};
 }
 
+int im_db_conv(struct im_db *db, int64_t conv, struct im_db_conv *out)
+{
+    sqlite3_stmt *s = use_ids(db, IM_SQL_CONV, 1, &conv);
+    int rc = sqlite3_step(s);
+    *out = conv_of(s, rc);
+    return im_db_done(s, rc);
+}
+
 int im_db_direct(struct im_db *db, int64_t x, int64_t y, struct im_db_conv *out)
 {
     sqlite3_stmt *s = use_ids(db, IM_SQL_DIRECT, 2, (int64_t[]){x < y ? x : y, x < y ? y : x});

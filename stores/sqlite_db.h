@@ -97,6 +97,7 @@ struct im_db_conv {
     int64_t conv;
     uint64_t last_seq, uncounted;
 };
+int im_db_conv(struct im_db *, int64_t conv, struct im_db_conv *);
 int im_db_direct(struct im_db *, int64_t x, int64_t y, struct im_db_conv *);
 int im_db_self(struct im_db *, int64_t user, struct im_db_conv *);
 /* What a user (0: nobody) is in a group. */

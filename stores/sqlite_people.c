@@ -265,6 +265,7 @@ static int change_block(struct im_writer *w, enum im_sql sql, int64_t user, stru
     sqlite3_bind_int64(s, 1, user);
     im_db_bind_str(s, 2, other);
     int rc = im_db_run(s);
+    im_cache_forget_users(w->cache);
     return rc == SQLITE_OK ? IM_DB_RUN(&w->db, USER_BLOCKS, user, by) : rc;
 }
 

@@ -42,6 +42,8 @@ int im_write_record_put(struct im_writer *w, const struct im_store_record_put *o
     if (rc != SQLITE_OK || !yes)
         return rc;
     sqlite3_stmt *s = im_db_use(&w->db, IM_SQL_RECORD_ADD);
+    if (op->record.kind == IM_RECORD_ACCOUNT)
+        im_cache_forget_user(w->cache, op->record.key);
     rc = bind_record(s, &op->record);
     return rc == SQLITE_OK ? im_db_run(s) : rc;
 }
@@ -50,6 +52,8 @@ int im_write_record_drop(struct im_writer *w, struct im_store_record_drop *op)
 {
     enum im_sql sql = op->key.p ? IM_SQL_RECORD_DROP : op->name.p ? IM_SQL_RECORD_DROP_NAMED : IM_SQL_RECORD_DROP_OWNED;
     sqlite3_stmt *s = im_db_use(&w->db, sql);
+    if (op->kind == IM_RECORD_ACCOUNT)
+        im_cache_forget_users(w->cache);
     sqlite3_bind_int64(s, 1, op->kind);
     im_db_bind_str(s, 2, op->key.p ? op->key : op->owner);
     if (sql == IM_SQL_RECORD_DROP_NAMED)

@@ -28,6 +28,7 @@ static int on_commit(void *arg, sqlite3 *sqlite, const char *name, int pages)
 int im_writer_start(struct im_writer *w, struct im_log *log, char epoch[33])
 {
     w->log = log;
+    w->cache = im_cache_new();
     int64_t newest = 0, chores = 0;
     sqlite3_wal_hook(w->db.sqlite, on_commit, w);
     int rc = im_db_tally(&w->db, &w->committed, epoch);
@@ -35,6 +36,8 @@ int im_writer_start(struct im_writer *w, struct im_log *log, char epoch[33])
         rc = im_db_number(&w->db, "SELECT max(pos) FROM events", &newest);
     if (rc == SQLITE_OK)
         rc = im_db_number(&w->db, "SELECT count(*) FROM chores", &chores);
+    if (rc == SQLITE_OK)
+        rc = im_db_ask_ids(&w->db, IM_SQL_DATA_VERSION, &w->data_version, 0, NULL);
     w->tally = w->committed;
     w->chores = w->committed_chores = (uint64_t)chores;
     return rc == SQLITE_OK && newest > (int64_t)w->committed.head ? SQLITE_CORRUPT : rc;
@@ -46,9 +49,18 @@ static void report(struct im_writer *w, enum im_log_level level, const char *eve
            IM_KN("errno", errno));
 }
 
+/* Does it look at rows whose writing may be put off? An append knows for itself. */
+static bool wants_rows(enum im_store_op_kind kind)
+{
+    return kind == IM_STORE_MARKS || kind == IM_STORE_SWEEP;
+}
+
 static int perform(struct im_writer *w, struct im_store_op *op, enum im_reason *status)
 {
     *status = IM_OK;
+    int rc = wants_rows(op->kind) ? im_cache_flush(w->cache, &w->db) : SQLITE_OK;
+    if (rc != SQLITE_OK)
+        return rc;
     switch (op->kind) {
     case IM_STORE_APPEND:
         return im_write_append(w, (struct im_store_append *)op, status);
@@ -96,11 +108,31 @@ static int catch_up(struct im_writer *w)
     return w->chores > CHORES_MOST ? im_chunk_work(w, (unsigned)due + 1) : SQLITE_OK;
 }
 
+/* Whatever else may write to the file, when the server lets it: from then on what we know is what is there. */
+static int notice_others(struct im_writer *w)
+{
+    int64_t version;
+    int rc = im_db_ask_ids(&w->db, IM_SQL_DATA_VERSION, &version, 0, NULL);
+    if (rc != SQLITE_OK || version == w->data_version)
+        return rc;
+    im_cache_forget_all(w->cache);
+    rc = im_db_tally(&w->db, &w->committed, NULL);
+    w->tally = w->committed;
+    w->data_version = version;
+    return rc;
+}
+
+static int begin(struct im_writer *w)
+{
+    int rc = im_db_run(im_db_use(&w->db, IM_SQL_BEGIN_WRITE));
+    return rc == SQLITE_OK ? notice_others(w) : rc;
+}
+
 /* Everything but the operations that were set aside before. *culprit: whose error it is; count: nobody's alone. */
 static int transact(struct im_writer *w, const bool *aside, size_t *culprit)
 {
     *culprit = w->count;
-    int rc = im_db_run(im_db_use(&w->db, IM_SQL_BEGIN_WRITE));
+    int rc = begin(w);
     for (size_t i = 0; i < w->count && rc == SQLITE_OK; i++) {
         if (aside[i])
             continue;
@@ -108,6 +140,8 @@ static int transact(struct im_writer *w, const bool *aside, size_t *culprit)
         if (rc != SQLITE_OK)
             *culprit = i;
     }
+    if (rc == SQLITE_OK)
+        rc = im_cache_flush(w->cache, &w->db);
     if (rc == SQLITE_OK)
         rc = save_tally(w);
     if (rc == SQLITE_OK)
@@ -121,6 +155,7 @@ static void roll_back(struct im_writer *w)
 {
     if (!sqlite3_get_autocommit(w->db.sqlite))
         im_db_run(im_db_use(&w->db, IM_SQL_ROLLBACK));
+    im_cache_forget_all(w->cache);
     w->tally = w->committed;
     w->chores = w->committed_chores;
     for (size_t i = 0; i < w->count; i++)
@@ -209,7 +244,7 @@ void im_writer_idle(struct im_writer *w)
 {
     w->count = 0;
     errno = 0;
-    int rc = im_db_run(im_db_use(&w->db, IM_SQL_BEGIN_WRITE));
+    int rc = begin(w);
     if (rc == SQLITE_OK)
         rc = im_chunk_work(w, CHORES_STEP);
     if (rc == SQLITE_OK)
@@ -247,6 +282,7 @@ void im_writer_checkpoint(struct im_writer *w, bool quiet)
 
 void im_writer_close(struct im_writer *w)
 {
+    im_cache_free(&w->cache);
     if (w->db.sqlite) {
         sqlite3_db_config(w->db.sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, w->failed, NULL);
         im_db_close(&w->db);

@@ -2,7 +2,7 @@
 #define IM_STORES_SQLITE_WRITE_H
 
 #include "core/log.h"
-#include "stores/sqlite_db.h"
+#include "stores/sqlite_cache.h"
 
 #define IM_BATCH_MAX 1024 /* operations in one transaction */
 
@@ -10,6 +10,8 @@
 struct im_writer {
     struct im_db db;
     struct im_log *log;
+    struct im_cache *cache;
+    int64_t data_version;              /* changes when another program has written */
     struct im_tally committed, tally;  /* as on disk; as of the transaction under way */
     uint64_t committed_chores, chores; /* likewise: chunks that should have a filter */
     bool chores_rest;                  /* the last attempt failed: not before something else has been written */

@@ -1,6 +1,6 @@
 # How fast it is, beside the least that it could cost. None of this is part of make check: it takes minutes and a quiet
 # machine.
-bench_programs = tests/bench/floor tests/bench/durable_floor tests/bench/core_alone
+bench_programs = tests/bench/floor tests/bench/durable_floor tests/bench/core_alone tests/bench/size
 EXTRA_PROGRAMS += $(bench_programs)
 tests_bench_floor_SOURCES = tests/bench/floor.c
 tests_bench_floor_LDADD = $(IM_CORE)
@@ -8,6 +8,8 @@ tests_bench_durable_floor_SOURCES = tests/bench/durable_floor.c
 tests_bench_durable_floor_LDADD = $(IM_STORES) $(IM_IMBENCH) $(IM_CORE)
 tests_bench_core_alone_SOURCES = tests/bench/core_alone.c
 tests_bench_core_alone_LDADD = $(IM_STORES) $(IM_CORE)
+tests_bench_size_SOURCES = tests/bench/size.c
+tests_bench_size_LDADD = $(IM_STORES) $(IM_IMBENCH) $(IM_CORE)
 CLEANFILES += $(bench_programs)
 
 EXTRA_DIST += \
@@ -19,6 +21,7 @@ EXTRA_DIST += \
 	tests/bench/page.py \
 	tests/bench/results.json \
 	tests/bench/servers.py \
+	tests/bench/size.py \
 	tests/bench/where.py
 
 bench_env = $(AM_TESTS_ENVIRONMENT) top_builddir='$(abs_top_builddir)'; export top_builddir; \
@@ -39,4 +42,10 @@ bench-instructions: all $(bench_programs)
 	@$(need_valgrind)
 	@$(bench_env) '$(abs_top_srcdir)/tests/bench/instructions.py' '$(VALGRIND)'
 
-.PHONY: bench bench-profile bench-instructions
+# SIZE_USERS=N: how many users the large store has, with a hundred messages each; 100000 if not said. SIZE_FOLDER=FOLDER: the
+# stores stay there, and are not filled again.
+bench-size: $(bench_programs)
+	@$(need_valgrind)
+	@$(bench_env) '$(abs_top_srcdir)/tests/bench/size.py' '$(VALGRIND)'
+
+.PHONY: bench bench-profile bench-instructions bench-size

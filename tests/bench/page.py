@@ -125,18 +125,24 @@ def draw(results):
                 f.write(chart.page(title, *picture(results[name])))
 
 
-def replace_measured(text, new):
-    head, _, rest = text.partition("<!-- measured -->\n")
-    _, _, tail = rest.partition("<!-- /measured -->\n")
-    return f"{head}<!-- measured -->\n\n{new}\n\n<!-- /measured -->\n{tail}"
+def replace_part(name, new):
+    """What stands between the marks of one part."""
+    path = os.path.join(DOC, "benchmarks.md")
+    with open(path, encoding="utf-8") as f:
+        head, _, rest = f.read().partition(f"<!-- {name} -->\n")
+    _, _, tail = rest.partition(f"<!-- /{name} -->\n")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"{head}<!-- {name} -->\n\n{new}\n\n<!-- /{name} -->\n{tail}")
+
+
+def write_part(name, paragraphs, rows):
+    part = "\n\n".join([*paragraphs, as_table(rows)])
+    print(part)
+    replace_part(name, part)
 
 
 def write(results):
     new = render(results)
     print(new)
     draw(results)
-    path = os.path.join(DOC, "benchmarks.md")
-    with open(path, encoding="utf-8") as f:
-        text = f.read()
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(replace_measured(text, new))
+    replace_part("measured", new)

@@ -65,6 +65,7 @@ UNIT_TESTS += \
 	tests/unit/test_result \
 	tests/unit/test_rules \
 	tests/unit/test_sqlite_boot \
+	tests/unit/test_sqlite_cache \
 	tests/unit/test_sqlite_crash \
 	tests/unit/test_sqlite_faults \
 	tests/unit/test_sqlite_search \
@@ -76,6 +77,8 @@ tests_unit_test_result_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_rules_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_sqlite_boot_SOURCES = tests/unit/test_sqlite_boot.c $(STORE_FILE)
 tests_unit_test_sqlite_boot_LDADD = $(IM_STORES) $(IM_UNIT)
+tests_unit_test_sqlite_cache_SOURCES = tests/unit/test_sqlite_cache.c $(STORE_FILE)
+tests_unit_test_sqlite_cache_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_sqlite_crash_SOURCES = tests/unit/test_sqlite_crash.c $(STORE_FILE)
 tests_unit_test_sqlite_crash_LDADD = $(IM_STORES) $(IM_UNIT)
 tests_unit_test_sqlite_faults_SOURCES = tests/unit/test_sqlite_faults.c $(STORE_FILE) $(FAULT_VFS)

@@ -76,6 +76,20 @@ static void a_text_is_words_and_pairs_of_characters(void **state)
         assert_string_equal(terms(rows[i].text), rows[i].terms);
 }
 
+/* ASCII goes a way of its own: to the same place. */
+static void ascii_is_read_as_unicode_reads_it(void **state)
+{
+    (void)state;
+    for (char c = 1; c > 0; c++) {
+        char plain[16], mixed[16], expected[16];
+        snprintf(plain, sizeof plain, "x%cY", c);
+        snprintf(mixed, sizeof mixed, "x%cY \u00e9", c);
+        snprintf(expected, sizeof expected, "%s e", terms(plain));
+        assert_string_equal(terms(mixed), expected);
+        assert_int_equal(strchr(terms(plain), ' ') == NULL, im_char(c) == IM_CHAR_WORD);
+    }
+}
+
 static void a_query_asks_for_terms_in_a_row_and_the_beginning_of_its_last_word(void **state)
 {
     (void)state;
@@ -235,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_is_words_and_pairs_of_characters),
+        cmocka_unit_test(ascii_is_read_as_unicode_reads_it),
         cmocka_unit_test(a_query_asks_for_terms_in_a_row_and_the_beginning_of_its_last_word),
         cmocka_unit_test(queries_find_what_they_should_and_nothing_else),
         cmocka_unit_test(it_stops_when_told_to),
