@@ -262,6 +262,27 @@ def test_what_was_mistyped_is_a_usage_error_with_advice(shared, words, said):
     assert done.returncode == 64 and said in done.stderr and done.stdout == ""
 
 
+@pytest.mark.parametrize("words, said", [
+    (["tail", "events", "-c", "2"], "tail has no -c (after -- a word is taken as it is); see: imctl help tail"),
+    (["log", "level", "--nonsense=x"], "log level has no --nonsense=x"),
+    (["history", "delete", "ann"], "history delete asks first, and there is nobody to ask: say -y, or -n"),
+    (["-y", "status"], "status has no -y; see: imctl help status"),
+    (["log", "level", "info", "store", "1s", "more"], 'log level takes no "more"'),
+    (["ban", "add", "ann", "--for"], "ban add needs a value after --for"),
+])
+def test_how_a_command_was_called_wrongly_is_said_as_it_is_typed(shared, words, said):
+    done = shared.imctl_run(*words)
+    assert done.returncode == 64 and said in done.stderr and done.stdout == "", done.stderr
+
+
+def test_the_answer_may_stand_before_the_command(imd):
+    daemon = imd()
+    assert set(daemon.imctl("-n", "shutdown")) == {"sessions", "deadline_ms"}
+    assert daemon.imctl("status")["state"] == "running"
+    daemon.imctl("-y", "shutdown")
+    assert daemon.wait_exit() == 0
+
+
 def test_usage():
     for args in ([], ["-x"], ["-s"]):
         done = run(*args)

@@ -184,7 +184,7 @@ def ban_list(server):
 
 def ban_del(server, connect):
     server.imctl("ban", "add", "ann")
-    server.imctl("ban", "del", "Ann")
+    assert server.imctl("ban", "del", "Ann") == {"kind": "user", "who": "ann", "ended": True}
     connect(server, "line").login("ann")
     assert refused(server, "ban", "del", "ann").rc == 65
 
@@ -249,12 +249,18 @@ def broadcast(server, enter):
     assert server.imctl("broadcast", "web", "--transport=websocket")["sessions"] == 1
     assert bob.event("notice")["text"] == "web"
     assert server.imctl("broadcast", "you", "--user", "ANN")["sessions"] == 1
+    assert ann.event("notice")["text"] == "you"
+    assert server.imctl("broadcast", "some", "--filter", "user=bob and transport=web*")["sessions"] == 1
+    assert bob.event("notice")["text"] == "some"
+    assert refused(server, "broadcast", "x", "--filter", "nonsense=1").rc == 64
     assert refused(server, "broadcast", "").rc == 64
 
 
 def send(server, enter):
     ann = enter("ann")
-    server.imctl("send", "helpdesk", "ann", "-- hello")
+    done = server.imctl("send", "helpdesk", "ann", "-- hello")
+    assert (done["seq"], done["pos"]) == (1, 1)
+    assert server.imctl("why", str(done["pos"]))["event"]["from"] == "helpdesk"
     msg = ann.msg()
     assert (msg["from"], msg["text"], msg["bot"]) == ("helpdesk", "-- hello", True)
     assert refused(server, "send", "helpdesk", "#none", "x").rc == 65
@@ -266,7 +272,8 @@ def send(server, enter):
 
 def test_a_log_level_goes_back_by_itself(imd):
     server = imd({"log": {"level": "info"}})
-    assert server.imctl("log", "level", "debug", "store", "--for", "1s")["parts"]["store"] == "debug"
+    done = server.imctl("log", "level", "debug", "store", "--for", "1s")
+    assert done["parts"]["store"] == "debug" and 0 < done["back_in_ms"] <= 1000
     until(lambda: server.imctl("log", "level")["parts"]["store"] == "info", "the level of the configuration")
     assert "the levels of the configuration are back" in server.logs
     assert any("log.level level=debug part=store for=1s" in line for line in audits(server))
@@ -421,10 +428,14 @@ def queue_purge(server, enter):
 
 def doctor(server):
     done = imctl(server, "doctor")
-    rows = {(row[0], row[1]) for row in (line.split() for line in done.stdout.splitlines()[1:])}
-    assert done.returncode == 0 and ("OK", "store") in rows and ("OK", "configuration") in rows, done.stdout
+    rows = {(row[0], row[1]) for row in (line.split() for line in done.stdout.splitlines())}
+    assert done.returncode == 0, done.stdout
+    for what in ("store", "configuration", "durability", "safety", "disk", "memory"):
+        assert ("OK", what) in rows, done.stdout
     found = [line for line in done.stdout.splitlines() if " listener " in line]
-    assert len(found) == 3 and all(line.startswith("OK ") and line.split()[-2] == "answers" for line in found), done.stdout
+    assert len(found) == 4 and all(line.startswith("OK ") and line.endswith(": answers") for line in found), done.stdout
+    assert re.fullmatch(r"\d+ ok, \d+ to look at, 0 wrong", done.stdout.splitlines()[-1])
+    assert "\x1b" not in done.stdout
     assert server.online()["sessions"] == 0
 
 
@@ -439,10 +450,21 @@ def test_doctor_finds_what_is_wrong(server):
     assert ("FAIL", "listener") in rows and ("OK", "listener") in rows and ("OK", "store") in rows
 
 
+def test_doctor_tells_of_changes_that_wait_and_of_what_is_not_safe(imd):
+    server = imd({"store": {"sync": "normal"}, "public_open": True,
+                  "listen": [{"transport": "line", "address": "0.0.0.0:0"}]})
+    server.write_config({**server.extra, "store": {"sync": "full"}, "limits": {"text": "2KiB"}})
+    rows = [r for r in json.loads(imctl(server, "--json", "doctor").stdout)["checks"] if r["state"] == "WARN"]
+    said = {(r["what"], r["found"]) for r in rows}
+    assert ("configuration", "2 changes in the file are not in effect, 1 of them need a restart") in said
+    assert ("durability", "store.sync normal: a power cut may take the last messages") in said
+    assert len([r for r in rows if r["what"] == "safety"]) == 2 and all(r["advice"] for r in rows)
+
+
 def test_doctor_knows_tls(imd, certificate):
     server = imd(tls=certificate)
     rows = json.loads(imctl(server, "--json", "doctor").stdout)["checks"]
-    assert [r["state"] for r in rows if r["what"] == "listener"] == ["OK"] * 5
+    assert [r["state"] for r in rows if r["what"] == "listener"] == ["OK"] * 6
     assert [r["found"] for r in rows if r["what"] == "certificate"][0].endswith("days left")
 
 
@@ -451,12 +473,17 @@ def check(server, enter):
     for words, status, said in ((["sessions"], 0, "OK - sessions: 1"), (["sessions", "--warn", "1"], 1, "WARNING"),
                                 (["sessions", "--warn", "1", "--crit", "1"], 2, "CRITICAL"), (["store"], 0, "OK"),
                                 (["disk", "--warn", "100", "--crit", "100"], 2, "CRITICAL"),
-                                (["disk", "--warn", "0", "--crit", "0"], 0, "disk="), (["sessions", "--warn", "2", "--crit", "1"], 3, ""),
-                                (["nonsense"], 3, "")):
+                                (["disk", "--warn", "0", "--crit", "0"], 0, "disk="), (["sessions", "--warn", "2", "--crit", "1"], 3, "UNKNOWN - warn must be"),
+                                (["sessions", "--crit", "1"], 2, "| sessions=1;1;1"),
+                                (["sessions"], 0, "| sessions=1;;\n"), (["certificate"], 0, "certificate=U;14:;3:"),
+                                (["store"], 0, "OK - store: works | store=0;1;2"), (["hooks"], 0, "hooks=0;1;"),
+                                (["memory", "--warn", "1"], 1, "WARNING - memory: "), (["throttled"], 0, "throttled=0"),
+                                (["nonsense"], 3, "UNKNOWN - name must be one of ")):
         done = imctl(server, "check", *words)
         assert (done.returncode, said in done.stdout) == (status, True), (words, done)
     server.term()
-    assert imctl(server, "check", "sessions").returncode == 3
+    done = imctl(server, "check", "sessions")
+    assert done.returncode == 3 and done.stdout.startswith("UNKNOWN - nothing at ") and done.stderr == ""
     server.start()
 
 

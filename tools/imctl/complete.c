@@ -49,7 +49,15 @@ static bool has_line(const struct im_out *out, struct im_str line)
     return false;
 }
 
-/* The first sentence of help says enough. */
+/* The first sentence of help, up to a colon, says enough. */
+static size_t summary_len(const char *help)
+{
+    size_t n = 0;
+    while (help[n] && !((help[n] == '.' || help[n] == ':' || help[n] == ';') && (help[n + 1] == ' ' || !help[n + 1])))
+        n++;
+    return n;
+}
+
 static void offer(struct completion *c, struct im_str candidate, const char *help)
 {
     if (candidate.len < c->typed.len || memcmp(candidate.p, c->typed.p, c->typed.len) != 0 || !is_plain(candidate))
@@ -60,11 +68,10 @@ static void offer(struct completion *c, struct im_str candidate, const char *hel
     im_out_char(c->out, '\0'); /* so that has_line() ends */
     c->out->len--;
     if (!has_line(c->out, (struct im_str){im_out_data(&whole), whole.len})) {
-        const char *end = strstr(help, ". ");
         im_out_put(c->out, im_out_data(&whole), whole.len);
         if (*help)
             im_out_char(c->out, '\t');
-        im_out_safe(c->out, (struct im_str){help, end ? (size_t)(end - help) : strlen(help)}, false);
+        im_out_safe(c->out, (struct im_str){help, summary_len(help)}, false);
         im_out_char(c->out, '\n');
     }
     im_out_clear(&whole);

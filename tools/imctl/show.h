@@ -14,14 +14,15 @@ enum show_format {
 
 struct show_style {
     enum show_format format;
-    bool bold;    /* headings, for people */
-    size_t width; /* of the terminal: tables for people are shortened to it; 0: no terminal */
-    bool goes_on; /* what comes continues what was written before: no line of names again */
+    bool bold;        /* headings, for people; and colours */
+    size_t width;     /* of the terminal: tables for people are shortened to it; 0: no terminal */
+    const char *none; /* what is said instead of a table without rows; NULL: "no KEY" */
+    bool goes_on;     /* what comes continues what was written before: no line of names again */
 };
 
 /* Writes a result in the way its command's `show` asks for ("text", "fields", "table KEY COLUMN…", "report KEY
- * COLUMN…": fields and then a table, "ndjson KEY": lines of JSON, "line KEY…": a stream, of which all
- * has been said). What it does not know it shows as fields. */
+ * COLUMN…": fields and then a table, "findings KEY STATE WHAT FOUND ADVICE", "ndjson KEY": lines of JSON, "line KEY…":
+ * a stream, of which all has been said). What it does not know it shows as fields. */
 void show_result(const json_t *result, const char *show, const struct show_style *, struct im_out *);
 
 /* Writes one item of a stream, by the same `show`: "line KEY…" is these values in a line, and then the others by name;

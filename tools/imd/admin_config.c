@@ -78,6 +78,7 @@ static void config_diff(struct im_rpc_call *call)
 const struct im_rpc_command imd_config_commands[] = {
     {
         .name = "config.diff",
+        .section = IM_RPC_SEE,
         .help = "What differs from the defaults; and what the file says that is not in effect yet, with what that "
                 "needs: a reload, or a restart. Of a listener only the transport and the address are told.",
         .example = "config diff",

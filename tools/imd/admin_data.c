@@ -326,6 +326,7 @@ static void queue_purge(struct im_rpc_call *call)
 const struct im_rpc_command imd_data_commands[] = {
     {
         .name = "history.export",
+        .section = IM_RPC_DATA,
         .access = IM_RPC_WRITE, /* other people's words: not for whoever may only look */
         .args = {USER_ARG,
                  {"own", IM_RPC_STRING, false, "yes", "Only what the user has written."},
@@ -340,6 +341,7 @@ const struct im_rpc_command imd_data_commands[] = {
     },
     {
         .name = "history.delete",
+        .section = IM_RPC_DATA,
         .access = IM_RPC_WRITE,
         .args = {USER_ARG, IMD_DRY_ARG},
         .help =

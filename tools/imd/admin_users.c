@@ -488,6 +488,7 @@ static void user_show(struct im_rpc_call *call)
 const struct im_rpc_command imd_user_commands[] = {
     {
         .name = "user.add",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NEW_NAME_ARG,
                  {"password", IM_RPC_SECRET, true, NULL, "Asked for, or the first line of standard input."}},
@@ -499,6 +500,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.add.bot",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NEW_NAME_ARG},
         .help = "Make an account for a program: it has no password and logs in with a token (token create), and others "
@@ -509,6 +511,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.passwd",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG, {"password", IM_RPC_SECRET, true, NULL, "Asked for, or the first line of standard input."}},
         .help = "Give an account another password. Its sessions and tokens end.",
@@ -519,6 +522,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.list",
+        .section = IM_RPC_ACCOUNTS,
         .args = {{"after", IM_RPC_USER, false, NULL, "Go on after this one: `next` of the answer before."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 200 unless told otherwise."}},
         .help = "Users and accounts, by id.",
@@ -529,6 +533,8 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.show",
+        .section = IM_RPC_ACCOUNTS,
+        .access = IM_RPC_PEOPLE,
         .args = {NAME_ARG},
         .help = "All about one user: account, when last here, devices, groups.",
         .example = "user show 小明",
@@ -537,6 +543,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.disable",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG},
         .help = "Let nobody log in to an account. Its sessions and tokens end.",
@@ -546,6 +553,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.enable",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG},
         .help = "Open a disabled account again.",
@@ -555,6 +563,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.delete",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG, IMD_DRY_ARG},
         .help = "Delete an account for good: sessions, tokens, webhooks, profile; the user leaves every group. What "

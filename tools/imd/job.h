@@ -40,6 +40,7 @@ struct imd_job {
     void *own;  /* a command's memory over its steps; malloc'd or NULL */
     char *text; /* what the steps share; malloc'd or NULL */
     unsigned step;
+    uint64_t pos, seq;           /* of the event that was appended last */
     struct im_store_users users; /* an answer kept over the next steps; its rows are freed in the end */
 };
 

@@ -2,8 +2,8 @@
 
 #include "tools/imd/rpc.h"
 
-#define USAGE_WIDTH 26
-#define LINE_WIDTH  78
+#define NAME_WIDTH 15
+#define LINE_WIDTH 78
 
 /* What JSON calls it, and which commands list what there is: "METHOD KEY COLUMN", the columns of the objects in
  * result.KEY, several with '|'. */
@@ -28,6 +28,27 @@ static const struct {
     [IM_RPC_PRIVATE] = {"string", NULL},
 };
 
+static const struct {
+    const char *name, *where;
+} accesses[] = {
+    [IM_RPC_READ] = {"read", "on the read-only socket too"},
+    [IM_RPC_PEOPLE] = {"people", "not on the read-only socket, for it shows what people do"},
+    [IM_RPC_WRITE] = {"write", "not on the read-only socket"},
+};
+
+static const struct {
+    const char *name, *heading;
+} sections[] = {
+    [IM_RPC_STEER] = {"steer", "Steer the server"},
+    [IM_RPC_SEE] = {"see", "See what goes on"},
+    [IM_RPC_JUDGE] = {"judge", "Is all well?"},
+    [IM_RPC_ACCOUNTS] = {"accounts", "Accounts, and what logs in to them"},
+    [IM_RPC_GROUPS] = {"groups", "Groups, reports"},
+    [IM_RPC_HOOKS] = {"hooks", "Webhooks"},
+    [IM_RPC_DATA] = {"data", "What is stored"},
+    [IM_RPC_HELP] = {"help", "Help"},
+};
+
 bool im_rpc_is_number(enum im_rpc_type type)
 {
     return type == IM_RPC_UINT || type == IM_RPC_SESSION;
@@ -44,10 +65,10 @@ static json_t *describe_command(const struct im_rpc_command *command)
     json_t *args = json_array();
     for (const struct im_rpc_arg *arg = command->args; arg->name; arg++)
         json_array_append_new(args, describe_arg(arg));
-    return json_pack("{s:s, s:s, s:o, s:s, s:s*, s:s*, s:s, s:s*, s:b}", "name", command->name, "access",
-                     command->access == IM_RPC_READ ? "read" : "write", "args", args, "help", command->help, "usage",
-                     command->usage, "example", command->example, "show", command->show, "asks", command->asks,
-                     "patient", (int)command->patient);
+    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s*, s:s*, s:s, s:s*, s:s*, s:b}", "name", command->name, "section",
+                     sections[command->section].name, "access", accesses[command->access].name, "args", args, "help",
+                     command->help, "usage", command->usage, "example", command->example, "show", command->show, "none",
+                     command->none, "asks", command->asks, "patient", (int)command->patient);
 }
 
 json_t *im_rpc_describe(const struct im_rpc *rpc)
@@ -59,21 +80,26 @@ json_t *im_rpc_describe(const struct im_rpc *rpc)
     return list;
 }
 
-/* "log level [LEVEL]"; returns its width. */
-static size_t put_usage(const struct im_rpc_command *command, struct im_out *out)
+static void put_name(const struct im_rpc_command *command, struct im_out *out)
 {
-    size_t start = out->len;
     for (const char *p = command->name; *p; p++)
         im_out_char(out, *p == '.' ? ' ' : *p);
+}
+
+/* "log level [LEVEL]" */
+static void put_usage(const struct im_rpc_command *command, struct im_out *out)
+{
+    put_name(command, out);
     if (command->usage)
         im_out_printf(out, " %s", command->usage);
     for (const struct im_rpc_arg *arg = command->args; arg->name && !command->usage; arg++) {
+        if (strcmp(arg->name, "dry") == 0)
+            continue;
         im_out_str(out, arg->required ? " " : " [");
         for (const char *p = arg->name; *p; p++)
             im_out_char(out, *p >= 'a' && *p <= 'z' ? *p & ~0x20 : *p);
         im_out_str(out, arg->required ? "" : "]");
     }
-    return out->len - start;
 }
 
 /* Breaks text into lines at spaces, with `indent` columns before the second and further ones; bytes are taken for
@@ -94,25 +120,49 @@ static void put_wrapped(struct im_str text, size_t indent, struct im_out *out)
     }
 }
 
-/* The first sentence. */
+/* The first sentence, up to a colon. */
 static struct im_str summary(const char *help)
 {
-    const char *end = strstr(help, ". ");
-    return (struct im_str){help, end ? (size_t)(end - help) + 1 : strlen(help)};
+    size_t n = 0;
+    while (help[n] && !((help[n] == '.' || help[n] == ':' || help[n] == ';') && (help[n + 1] == ' ' || !help[n + 1])))
+        n++;
+    return (struct im_str){help, n};
+}
+
+/* "  kick            Close one session, or all of a user." */
+static void put_line(const struct im_rpc_command *command, struct im_out *out)
+{
+    size_t start = out->len + 2;
+    im_out_str(out, "  ");
+    put_name(command, out);
+    size_t width = out->len - start;
+    im_out_printf(out, "%*s  ", width < NAME_WIDTH ? (int)(NAME_WIDTH - width) : 0, "");
+    put_wrapped(summary(command->help), NAME_WIDTH + 4, out);
+    im_out_char(out, '\n');
+}
+
+static void help_section(const struct im_rpc *rpc, enum im_rpc_section section, struct im_out *out)
+{
+    struct im_rpc_place at = {0};
+    bool any = false;
+    for (const struct im_rpc_command *c; (c = im_rpc_next(rpc, &at));) {
+        if (c->section != section)
+            continue;
+        if (!any)
+            im_out_printf(out, "%s%s\n", out->len ? "\n" : "", sections[section].heading);
+        any = true;
+        put_line(c, out);
+    }
 }
 
 static void help_all(const struct im_rpc *rpc, struct im_out *out)
 {
-    struct im_rpc_place at = {0};
-    im_out_str(out, "Commands:\n");
-    for (const struct im_rpc_command *c; (c = im_rpc_next(rpc, &at));) {
-        im_out_str(out, "  ");
-        size_t width = put_usage(c, out);
-        im_out_printf(out, "%*s  ", width < USAGE_WIDTH ? (int)(USAGE_WIDTH - width) : 0, "");
-        put_wrapped(summary(c->help), USAGE_WIDTH + 4, out);
-        im_out_char(out, '\n');
-    }
-    im_out_str(out, "\nhelp COMMAND tells more. Arguments stand in order, or as NAME=VALUE.\n");
+    static const enum im_rpc_section order[IM_RPC_SECTIONS] = {
+        IM_RPC_SEE, IM_RPC_JUDGE, IM_RPC_STEER, IM_RPC_ACCOUNTS, IM_RPC_GROUPS, IM_RPC_HOOKS, IM_RPC_DATA, IM_RPC_HELP};
+    for (size_t i = 0; i < IM_RPC_SECTIONS; i++)
+        help_section(rpc, order[i], out);
+    im_out_str(out, "\n\"help COMMAND\" tells all about one. Arguments stand in order, as NAME=VALUE,\n"
+                    "or as --NAME VALUE.\n");
 }
 
 static void help_one(const struct im_rpc_command *command, struct im_out *out)
@@ -128,8 +178,7 @@ static void help_one(const struct im_rpc_command *command, struct im_out *out)
         im_out_printf(out, "\nExample:\n  imctl %s\n", command->example);
     if (command->asks)
         im_out_str(out, "\nIt asks before it does anything: -y answers, and -n only shows what would be done.\n");
-    im_out_printf(out, "\nMethod \"%s\"; %s.\n", command->name,
-                  command->access == IM_RPC_READ ? "on the read-only socket too" : "not on the read-only socket");
+    im_out_printf(out, "\nMethod \"%s\"; %s.\n", command->name, accesses[command->access].where);
 }
 
 void im_rpc_help(const struct im_rpc *rpc, const struct im_rpc_command *command, struct im_out *out)
