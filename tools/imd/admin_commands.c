@@ -560,6 +560,7 @@ const struct im_rpc_command imd_admin_commands[] = {
                  {"filter", IM_RPC_STRING, false, NULL, "Only those of which all of it is true."}},
         .help = "Every connection of a client, logged in or not. A filter is comparisons joined by "
                 "\"and\": " IMD_FILTER_HELP,
+        .usage = "[USER] [limit=N] [--filter EXPR]",
         .example = "sessions --filter 'transport=websocket and queue>64KiB'",
         .show = "table sessions id user device transport dialect state address age_ms idle_ms queued_bytes",
         .run = sessions,
@@ -610,6 +611,7 @@ const struct im_rpc_command imd_admin_commands[] = {
                  {"part", IM_RPC_STRING, false, log_parts + 1, "Only of this part; all that have none of their own."},
                  {"for", IM_RPC_STRING, false, NULL, "Then the configuration's levels are back, such as 10m."}},
         .help = "Show how much is logged, by part of the server, or change it.",
+        .usage = "[LEVEL [PART]] [--for TIME]",
         .example = "log level debug store --for 10m",
         .show = "fields",
         .run = log_level,
@@ -623,6 +625,7 @@ const struct im_rpc_command imd_admin_commands[] = {
         .help = "Stop at a gentle pace. Nobody new is let in, and the sessions are told a few at a time to come back, "
                 "each once what it asked is answered; those that are left go on until it is their turn. Asked "
                 "again, it tells how many there still are.",
+        .usage = "[--rate N] [--deadline TIME]",
         .example = "drain --rate 200 --deadline 5m",
         .show = "fields",
         .asks = "Drain the server, and stop it?",

@@ -197,9 +197,13 @@ static void look_at_memory_and_disk(struct imd_job *job)
 static void look_at_clock(struct imd_job *job)
 {
     struct timex clock = {0};
-    bool synced = adjtimex(&clock) >= 0 && !(clock.status & STA_UNSYNC);
-    say(job, synced ? IMD_FINE : IMD_WARN, "clock", "run a time service: messages and tokens carry its time", "%s",
-        synced ? "kept by a time service" : "nobody keeps it");
+    bool told = adjtimex(&clock) >= 0; /* our own unit does not let us ask, with ProtectClock= */
+    bool synced = told && !(clock.status & STA_UNSYNC);
+    say(job, synced || !told ? IMD_FINE : IMD_WARN, "clock", "run a time service: messages and tokens carry its time",
+        "%s",
+        synced ? "kept by a time service"
+        : told ? "nobody keeps it"
+               : "the server may not ask who keeps it");
 }
 
 static void look_at_certificates(struct imd_job *job)

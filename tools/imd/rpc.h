@@ -160,6 +160,8 @@ const struct im_rpc_command *im_rpc_find(const struct im_rpc *, struct im_str na
 json_t *im_rpc_describe(const struct im_rpc *);
 /* Help as text: all commands, or one. */
 void im_rpc_help(const struct im_rpc *, const struct im_rpc_command *, struct im_out *);
+/* The commands as a part of a manual page, in mdoc(7). */
+void im_rpc_manual(const struct im_rpc *, struct im_out *);
 /* An error without a call: what comes before or instead of a request. id null. */
 struct im_bytes *im_rpc_refusal(enum im_reason, const char *message);
 

@@ -49,6 +49,10 @@ static const struct {
     [IM_RPC_HELP] = {"help", "Help"},
 };
 
+/* As help lists them. */
+static const enum im_rpc_section order[IM_RPC_SECTIONS] = {IM_RPC_SEE,    IM_RPC_JUDGE, IM_RPC_STEER, IM_RPC_ACCOUNTS,
+                                                           IM_RPC_GROUPS, IM_RPC_HOOKS, IM_RPC_DATA,  IM_RPC_HELP};
+
 bool im_rpc_is_number(enum im_rpc_type type)
 {
     return type == IM_RPC_UINT || type == IM_RPC_SESSION;
@@ -157,8 +161,6 @@ static void help_section(const struct im_rpc *rpc, enum im_rpc_section section, 
 
 static void help_all(const struct im_rpc *rpc, struct im_out *out)
 {
-    static const enum im_rpc_section order[IM_RPC_SECTIONS] = {
-        IM_RPC_SEE, IM_RPC_JUDGE, IM_RPC_STEER, IM_RPC_ACCOUNTS, IM_RPC_GROUPS, IM_RPC_HOOKS, IM_RPC_DATA, IM_RPC_HELP};
     for (size_t i = 0; i < IM_RPC_SECTIONS; i++)
         help_section(rpc, order[i], out);
     im_out_str(out, "\n\"help COMMAND\" tells all about one. Arguments stand in order, as NAME=VALUE,\n"
@@ -171,9 +173,13 @@ static void help_one(const struct im_rpc_command *command, struct im_out *out)
     im_out_str(out, "\n\n");
     put_wrapped(im_str(command->help), 0, out);
     im_out_str(out, command->args[0].name ? "\n\nArguments:\n" : "\n");
-    for (const struct im_rpc_arg *arg = command->args; arg->name; arg++)
-        im_out_printf(out, "  %-10s  %s%s%s%s\n", arg->name, arg->help, arg->choices ? " One of " : "",
-                      arg->choices ? arg->choices : "", arg->choices ? "." : "");
+    for (const struct im_rpc_arg *arg = command->args; arg->name; arg++) {
+        im_out_printf(out, "  %-10s  ", arg->name);
+        put_wrapped(im_str(arg->help), 14, out);
+        if (arg->choices && strchr(arg->choices, '|'))
+            im_out_printf(out, "\n%14sOne of %s.", "", arg->choices + (*arg->choices == '|'));
+        im_out_char(out, '\n');
+    }
     if (command->example)
         im_out_printf(out, "\nExample:\n  imctl %s\n", command->example);
     if (command->asks)
@@ -187,4 +193,95 @@ void im_rpc_help(const struct im_rpc *rpc, const struct im_rpc_command *command,
         help_one(command, out);
     else
         help_all(rpc, out);
+}
+
+/* The manual page. */
+
+/* A line for each sentence, and nothing that mdoc would take for its own. */
+static void put_mdoc(const char *text, struct im_out *out)
+{
+    bool begins = true;
+    for (const char *p = text; *p; p++) {
+        if (begins && (*p == '.' || *p == '\''))
+            im_out_str(out, "\\&");
+        begins = *p == '.' && p[1] == ' ';
+        if (*p == '\\')
+            im_out_str(out, "\\e");
+        else
+            im_out_char(out, *p);
+        if (begins) {
+            im_out_char(out, '\n');
+            p++;
+        }
+    }
+    im_out_char(out, '\n');
+}
+
+/* Words of a usage or an example: dashes are those that are typed. */
+static void put_typed(const char *text, struct im_out *out)
+{
+    for (; *text; text++) {
+        if (*text == '-')
+            im_out_str(out, "\\-");
+        else if (*text == '"')
+            im_out_str(out, "\\(dq");
+        else if (*text == '\'')
+            im_out_str(out, "\\(aq");
+        else if (*text == '|' && (text[1] == ' ' || text[-1] == ' '))
+            im_out_str(out, "\\&|\\&");
+        else
+            im_out_char(out, *text);
+    }
+}
+
+static void put_arguments(const struct im_rpc_command *command, struct im_out *out)
+{
+    im_out_str(out, command->args[0].name ? ".Bl -tag -width \"interval\" -compact\n" : "");
+    for (const struct im_rpc_arg *arg = command->args; arg->name; arg++) {
+        im_out_printf(out, ".It Ar %s\n", arg->name);
+        put_mdoc(arg->help, out);
+        if (arg->choices && strchr(arg->choices, '|')) {
+            im_out_str(out, "One of\n.Li ");
+            put_typed(arg->choices + (*arg->choices == '|'), out);
+            im_out_str(out, " .\n");
+        }
+    }
+    im_out_str(out, command->args[0].name ? ".El\n" : "");
+}
+
+static void put_entry(const struct im_rpc_command *command, struct im_out *out)
+{
+    struct im_out usage = {0};
+    put_usage(command, &usage);
+    im_out_char(&usage, '\0');
+    im_out_str(out, ".It Ic ");
+    put_name(command, out);
+    const char *rest = im_out_data(&usage) + strlen(command->name);
+    if (*rest) {
+        im_out_str(out, " No");
+        put_typed(rest, out);
+    }
+    im_out_char(out, '\n');
+    put_mdoc(command->help, out);
+    if (command->asks)
+        im_out_str(out, "It asks before.\n");
+    put_arguments(command, out);
+    if (command->example) {
+        im_out_str(out, ".Dl $ imctl ");
+        put_typed(command->example, out);
+        im_out_char(out, '\n');
+    }
+    im_out_clear(&usage);
+}
+
+void im_rpc_manual(const struct im_rpc *rpc, struct im_out *out)
+{
+    for (size_t i = 0; i < IM_RPC_SECTIONS; i++) {
+        struct im_rpc_place at = {0};
+        im_out_printf(out, ".Ss %s\n.Bl -tag -width Ds\n", sections[order[i]].heading);
+        for (const struct im_rpc_command *c; (c = im_rpc_next(rpc, &at));)
+            if (c->section == order[i])
+                put_entry(c, out);
+        im_out_str(out, ".El\n");
+    }
 }
