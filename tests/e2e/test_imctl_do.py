@@ -95,28 +95,61 @@ def test_memory_has_nothing_to_back_up(imd):
     assert server.imctl("store", "check")["store"] == "ok"
 
 
-def test_a_backup_under_load_has_everything_that_was_acknowledged_before(server, enter):
-    ann, stop, acked = enter("ann"), threading.Event(), []
+def check_copy(path, acknowledged):
+    """A backup is a sound store, whole in itself, and has all that was acknowledged before it began."""
+    copy = sqlite3.connect(path)
+    assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert copy.execute("PRAGMA foreign_key_check").fetchall() == []
+    rows = copy.execute("SELECT pos, conv, seq, body FROM events ORDER BY pos").fetchall()
+    copy.close()
+    assert [row[0] for row in rows] == list(range(1, len(rows) + 1)), "no gap in the log"
+    seqs = {}
+    for _, conv, seq, _ in rows:
+        assert seq == seqs.get(conv, 0) + 1, "no gap in a conversation"
+        seqs[conv] = seq
+    missing = acknowledged - {row[3] for row in rows}
+    assert not missing, f"{len(missing)} of {len(acknowledged)}"
+    return len(rows)
 
-    def write():
-        while not stop.is_set():
-            acked.append(int(ann.ask("send", to="bob", text="x" * 500)["seq"]))
 
-    writer = threading.Thread(target=write)
-    writer.start()
+def test_a_backup_under_load_has_everything_that_was_acknowledged_before(server, enter, connect):
+    stop, acked = threading.Event(), [[] for _ in range(4)]
+
+    def write(who):
+        im = people[who]
+        while not stop.is_set():  # twenty at a time, so that they share transactions
+            texts = [f"{who}-{len(acked[who]) + n}-" + "x" * 300 for n in range(20)]
+            posted = [im.post("send", to=f"peer{who}", text=text) for text in texts]
+            for number, text in zip(posted, texts):
+                assert im.reply(number)["op"] == "ok"
+                acked[who].append(text)
+
+    people = [enter(f"writer{n}") for n in range(4)]
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for writer in writers:
+        writer.start()
     try:
+        grown = 0
         for n in range(5):
-            until(lambda: len(acked) > 50 * (n + 1), "load")
-            before = acked[-1]
+            until(lambda: sum(map(len, acked)) > grown + 200, "load")
+            before = {text for texts in acked for text in list(texts)}
             path = os.path.join(server.dir, f"load{n}.db")
-            server.imctl("backup", path)
-            copy = sqlite3.connect(path)
-            seqs = [row[0] for row in copy.execute("SELECT seq FROM events ORDER BY seq")]
-            copy.close()
-            assert seqs == list(range(1, len(seqs) + 1)) and len(seqs) >= before
+            done = server.imctl("backup", path)
+            assert check_copy(path, before) == done["events"] >= len(before)
+            grown = sum(map(len, acked))
     finally:
         stop.set()
-        writer.join()
+        for writer in writers:
+            writer.join()
+    for im in people:
+        im.close()
+    server.term()
+    done = imd_run(server, "--restore", path)
+    assert done.returncode == 0, done.stderr
+    server.start()
+    peer = connect(server, "line")
+    peer.login("peer0")
+    assert peer.msg()["text"].startswith("0-0-")
 
 
 def test_restore_brings_back_what_was_and_clients_start_over(server, connect):
