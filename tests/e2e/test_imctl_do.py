@@ -454,7 +454,9 @@ def queue_purge(server, enter):
     assert bob.msg()["text"] == "new"
     server.imctl("queue", "purge", "bob", "-y")
     assert bob.event("reset")["pos"]
-    assert refused(server, "queue", "purge", "bob", "tablet", "-y").rc == 65
+    assert "bob has no such device" in refused(server, "queue", "purge", "bob", "tablet", "-y").err
+    ann.ask("send", to="carol", text="x")
+    assert "carol has no device: nobody has come" in refused(server, "queue", "purge", "carol", "-y").err
 
 
 # judging

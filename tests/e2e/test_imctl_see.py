@@ -117,7 +117,7 @@ def test_a_session_in_full(imd, connect):
     assert one["tls_version"] is None and one["tls_cipher"] is None
     im.ask("ack", pos="1")
     assert daemon.imctl("session", str(one["id"]))["behind"] == 0
-    assert re.search(r"^states +open", daemon.imctl("session", str(one["id"]), json=False), re.M)
+    assert re.search(r"^states +open \d+\w+ ago$", daemon.imctl("session", str(one["id"]), json=False), re.M)
     done = daemon.imctl_run("session", "99")
     assert done.returncode == 65 and "no session 99" in done.stderr
 

@@ -131,7 +131,7 @@ static void offer_choices(struct completion *c, const char *choices)
     }
 }
 
-static void offer_column(struct completion *c, const json_t *list, const char *column)
+static void offer_column(struct completion *c, const json_t *list, const char *column, const char *meaning)
 {
     const json_t *row;
     size_t i;
@@ -141,9 +141,9 @@ static void offer_column(struct completion *c, const json_t *list, const char *c
         const json_t *value = json_object_get(row, column);
         if (json_is_integer(value)) {
             snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-            offer(c, im_str(number), "");
+            offer(c, im_str(number), text_of(row, meaning));
         } else if (json_is_string(value)) {
-            offer(c, (struct im_str){json_string_value(value), json_string_length(value)}, "");
+            offer(c, (struct im_str){json_string_value(value), json_string_length(value)}, text_of(row, meaning));
         }
     }
 }
@@ -164,15 +164,15 @@ static json_t *list_params(const struct completion *c, const char *method)
     return json_object();
 }
 
-/* One "METHOD KEY COLUMN". */
+/* One "METHOD KEY COLUMN", perhaps with a column that tells what is meant. */
 static void offer_source(struct completion *c, struct im_str source)
 {
-    char text[3 * METHOD_MAX], method[METHOD_MAX], key[METHOD_MAX], column[METHOD_MAX];
+    char text[4 * METHOD_MAX], method[METHOD_MAX], key[METHOD_MAX], column[METHOD_MAX], meaning[METHOD_MAX] = "";
     snprintf(text, sizeof text, "%.*s", (int)source.len, source.p);
-    if (sscanf(text, "%63s %63s %63s", method, key, column) != 3)
+    if (sscanf(text, "%63s %63s %63s %63s", method, key, column, meaning) < 3)
         return;
     json_t *result = c->ask(c->arg, method, list_params(c, method));
-    offer_column(c, json_object_get(result, key), column);
+    offer_column(c, json_object_get(result, key), column, meaning);
     json_decref(result);
 }
 

@@ -119,6 +119,7 @@ static void put_flat(struct im_out *out, json_t *object)
             im_out_str(out, key);
         else
             show_value(out, key, value);
+        im_out_str(out, ends_with(key, "ago_ms") ? " ago" : "");
     }
 }
 

@@ -296,7 +296,8 @@ static void purge_found(struct imd_job *job)
     free(d->rows);
     if (json_array_size(names) == 0) {
         json_decref(names);
-        imd_job_fail(job, IM_NOT_FOUND, "%s has no such device; see: imctl user show %s", job->name.bytes,
+        imd_job_fail(job, IM_NOT_FOUND, "%s has no %s; see: imctl user show %s", job->name.bytes,
+                     im_rpc_string(job->call, "device").p ? "such device" : "device: nobody has come as that yet",
                      job->name.bytes);
         return;
     }

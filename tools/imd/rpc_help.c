@@ -6,7 +6,7 @@
 #define LINE_WIDTH 78
 
 /* What JSON calls it, and which commands list what there is: "METHOD KEY COLUMN", the columns of the objects in
- * result.KEY, several with '|'. */
+ * result.KEY, several with '|'; after it another column that tells what is meant. */
 static const struct {
     const char *type, *from;
 } types[] = {
@@ -15,14 +15,14 @@ static const struct {
     [IM_RPC_SECRET] = {"secret", NULL},
     [IM_RPC_USER] = {"string", "user.list users user|sessions sessions user"},
     [IM_RPC_ONLINE] = {"string", "sessions sessions user"},
-    [IM_RPC_SESSION] = {"uint", "sessions sessions id"},
-    [IM_RPC_WHO] = {"string", "sessions sessions user|sessions sessions id"},
+    [IM_RPC_SESSION] = {"uint", "sessions sessions id user"},
+    [IM_RPC_WHO] = {"string", "sessions sessions user|sessions sessions id user"},
     [IM_RPC_GROUP] = {"string", "group.list groups group"},
     [IM_RPC_TARGET] = {"string", "user.list users user|group.list groups group"},
-    [IM_RPC_REPORT] = {"string", "report.list reports ticket"},
-    [IM_RPC_TOKEN] = {"string", "token.list tokens id"},
+    [IM_RPC_REPORT] = {"string", "report.list reports ticket user"},
+    [IM_RPC_TOKEN] = {"string", "token.list tokens id user"},
     [IM_RPC_INVITE] = {"string", "invite.list invites id"},
-    [IM_RPC_HOOK] = {"string", "hook.list hooks name"},
+    [IM_RPC_HOOK] = {"string", "hook.list hooks name user"},
     [IM_RPC_COMMAND] = {"string", "commands commands name"},
     [IM_RPC_FILE] = {"file", NULL},
     [IM_RPC_PRIVATE] = {"string", NULL},
