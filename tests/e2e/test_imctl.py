@@ -191,15 +191,21 @@ def test_config_is_the_configuration_in_force(imd):
 
 def test_reload_tells_what_changed_and_what_needs_a_restart(imd, connect):
     daemon = imd()
-    assert daemon.imctl("reload") == {"changed": [], "needs_restart": []}
+    assert daemon.imctl("reload") == {"changed": [], "needs_restart": [], "changes": []}
+    assert daemon.imctl("reload", json=False) == "Read again; nothing is different.\n"
     daemon.write_config({"limits": {"text": "2KiB"}, "store": {"readers": 2}, "websocket": {"ping": "29s"}, "metrics": None})
     result = daemon.imctl("reload")
-    assert result == {"changed": ["limits.text", "websocket.ping"], "needs_restart": ["metrics.address", "store.readers"]}
+    assert result["changed"] == ["limits.text", "websocket.ping"]
+    assert result["needs_restart"] == ["metrics.address", "store.readers"]
+    assert {row["key"]: (row["before"], row["now"], row["effect"]) for row in result["changes"]} == {
+        "limits.text": ("16KiB", "2KiB", "at once"), "websocket.ping": ("30s", "29s", "at once"),
+        "metrics.address": (f"127.0.0.1:{daemon.metrics_port}", None, "after a restart"),
+        "store.readers": (1, 2, "after a restart")}
     config = daemon.imctl("config")
     assert config["limits"]["text"] == "2KiB" and config["store"]["readers"] == 1
     assert config["metrics"]["address"] == f"127.0.0.1:{daemon.metrics_port}"
     assert connect(daemon, "line").hello()["limits"]["text"] == 2048
-    assert re.search(r"^changed +-$", daemon.imctl("reload", json=False), re.M)
+    assert re.search(r"^store.readers +1 +2 +after a restart$", daemon.imctl("reload", json=False), re.M)
 
 
 def test_reload_of_a_broken_file_changes_nothing(imd):

@@ -47,6 +47,8 @@ extern const struct im_rpc_command imd_admin_commands[], imd_user_commands[], im
 json_t *imd_describe_session(const struct im_session_view *);
 /* A value of the configuration as JSON. */
 json_t *imd_config_value(const struct im_config_row *, const void *base);
+/* The listeners' transports and addresses, an array of strings. */
+json_t *imd_config_listeners(const struct im_config *);
 /* Lines of text as an array of strings. */
 json_t *imd_lines(const struct im_out *);
 

@@ -401,6 +401,7 @@ static void reload(struct im_rpc_call *call)
         json_t *result = json_object();
         json_object_set_new(result, "changed", imd_lines(&done.changed));
         json_object_set_new(result, "needs_restart", imd_lines(&done.restart));
+        json_object_set_new(result, "changes", done.changes ? json_incref(done.changes) : json_array());
         im_rpc_result(call, result);
     } else {
         size_t n = done.problems.len;
@@ -600,9 +601,11 @@ const struct im_rpc_command imd_admin_commands[] = {
         .access = IM_RPC_WRITE,
         .help =
             "Read the configuration and the TLS certificates again, as SIGHUP does. If anything is wrong with them, "
-            "the old ones stay and the answer says why.",
+            "the old ones stay and the answer says why; otherwise it says what changed, and what of it needs a "
+            "restart.",
         .example = "reload",
-        .show = "fields",
+        .show = "table changes key before now effect",
+        .none = "Read again; nothing is different.",
         .run = reload,
     },
     {
