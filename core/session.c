@@ -4,6 +4,25 @@
 
 #include "core/private.h"
 
+/* Which limit it was: of what is asked only one can be in the way so. */
+static void tell_limit(const struct im_config *c, enum im_op op, char *out, size_t size)
+{
+    const struct {
+        enum im_op op;
+        const char *what;
+        uint64_t most;
+    } rows[] = {
+        {IM_OP_LOGIN, "sessions of one user", c->sessions_per_user},
+        {IM_OP_GROUP, "groups of one user", c->groups_per_user},
+        {IM_OP_REACT, "different reactions to a message", c->reactions_max},
+        {IM_OP_BLOCK, "blocked users", c->blocked_max},
+        {IM_OP_REPORT, "reports that are open", c->reports_max},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].op == op)
+            snprintf(out, size, "%s: at most %" PRIu64, rows[i].what, rows[i].most);
+}
+
 struct im_session *im_session_find(struct im_core *core, uint64_t id)
 {
     struct im_session *s;
@@ -50,25 +69,6 @@ void im_session_send(struct im_session *s, struct im_event *e, bool own)
     }
     s->sent++;
     s->link->ops->send(s->link, e, own);
-}
-
-/* Which limit it was: of what is asked only one can be in the way so. */
-static void tell_limit(const struct im_config *c, enum im_op op, char *out, size_t size)
-{
-    const struct {
-        enum im_op op;
-        const char *what;
-        uint64_t most;
-    } rows[] = {
-        {IM_OP_LOGIN, "sessions of one user", c->sessions_per_user},
-        {IM_OP_GROUP, "groups of one user", c->groups_per_user},
-        {IM_OP_REACT, "different reactions to a message", c->reactions_max},
-        {IM_OP_BLOCK, "blocked users", c->blocked_max},
-        {IM_OP_REPORT, "reports that are open", c->reports_max},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].op == op)
-            snprintf(out, size, "%s: at most %" PRIu64, rows[i].what, rows[i].most);
 }
 
 void im_session_err(struct im_core *core, struct im_session *s, enum im_op op, struct im_str id, enum im_reason reason,
