@@ -516,6 +516,8 @@ def check(server, enter):
                                 (["nonsense"], 3, "UNKNOWN - name must be one of ")):
         done = imctl(server, "check", *words)
         assert (done.returncode, said in done.stdout) == (status, True), (words, done)
+    figure = json.loads(imctl(server, "--json", "check", "certificate").stdout)
+    assert (figure["state"], figure["value"], figure["warn"], figure["crit"]) == ("OK", None, 14, 3)
     server.term()
     done = imctl(server, "check", "sessions")
     assert done.returncode == 3 and done.stdout.startswith("UNKNOWN - nothing at ") and done.stderr == ""

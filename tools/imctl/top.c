@@ -42,7 +42,7 @@ static int compare_values(const json_t *a, const json_t *b)
     }
     if (json_is_string(a) && json_is_string(b))
         return strcmp(json_string_value(a), json_string_value(b));
-    return json_is_string(a) - json_is_string(b);
+    return (json_is_string(a) || json_is_number(a)) - (json_is_string(b) || json_is_number(b));
 }
 
 /* What is the same comes in the order of numbers, so that rows do not dance. */

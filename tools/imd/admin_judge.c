@@ -172,35 +172,50 @@ static void put_bound(struct im_out *out, uint64_t bound, bool low_is_bad)
         im_out_printf(out, "%" PRIu64 "%s", bound, low_is_bad ? ":" : "");
 }
 
+static void set_or_null(json_t *result, const char *key, uint64_t n)
+{
+    json_object_set_new(result, key, n == NEVER ? json_null() : im_json_number(n));
+}
+
+/* From the arguments, or as usual; of two, the one that was not given moves along. False: the call has failed. */
+static bool read_bounds(struct im_rpc_call *call, size_t i, uint64_t *warn, uint64_t *crit)
+{
+    bool low = figures[i].low_is_bad;
+    *warn = figures[i].warn;
+    *crit = figures[i].crit;
+    bool has_warn = im_rpc_uint(call, "warn", warn), has_crit = im_rpc_uint(call, "crit", crit);
+    bool crossed = low ? *warn < *crit : *warn > *crit;
+    if (crossed && has_warn != has_crit)
+        *(has_warn ? crit : warn) = has_warn ? *warn : *crit;
+    else if (crossed)
+        im_rpc_fail(call, IM_BAD_FIELD, "warn must be reached before crit; of %s %s is worse", figures[i].name,
+                    low ? "less" : "more");
+    return !crossed || has_warn != has_crit;
+}
+
 static void check(struct im_rpc_call *call)
 {
     static const char *const states[] = {"OK", "WARNING", "CRITICAL"};
     const struct imd *imd = call->rpc->host;
+    uint64_t warn, crit;
     size_t i = 0;
     while (!im_str_eq(im_rpc_string(call, "name"), im_str(figures[i].name)))
         i++;
-    uint64_t warn = figures[i].warn, crit = figures[i].crit, value = figures[i].value(imd);
-    bool low = figures[i].low_is_bad, has_warn = im_rpc_uint(call, "warn", &warn);
-    bool has_crit = im_rpc_uint(call, "crit", &crit);
-    if (has_warn != has_crit && (low ? warn < crit : warn > crit)) /* one bound moves the other along */
-        *(has_warn ? &crit : &warn) = has_warn ? warn : crit;
-    if (low ? warn < crit : warn > crit) {
-        im_rpc_fail(call, IM_BAD_FIELD, "warn must be reached before crit; of %s %s is worse", figures[i].name,
-                    low ? "less" : "more");
+    if (!read_bounds(call, i, &warn, &crit))
         return;
-    }
-    enum imd_verdict verdict = imd_judge(value, warn, crit, low);
+    uint64_t value = figures[i].value(imd);
+    enum imd_verdict verdict = imd_judge(value, warn, crit, figures[i].low_is_bad);
     struct im_out text = {0};
     json_t *result = json_object();
     im_out_printf(&text, "%s - ", states[verdict]);
     put_figure(&text, i, value);
-    put_bound(&text, warn, low);
-    put_bound(&text, crit, low);
+    put_bound(&text, warn, figures[i].low_is_bad);
+    put_bound(&text, crit, figures[i].low_is_bad);
     im_out_char(&text, '\n');
     im_json_set_text(result, "state", im_str(states[verdict]));
-    im_json_set_number(result, "value", value);
-    im_json_set_number(result, "warn", warn);
-    im_json_set_number(result, "crit", crit);
+    set_or_null(result, "value", value);
+    set_or_null(result, "warn", warn);
+    set_or_null(result, "crit", crit);
     im_json_set_text(result, "text", (struct im_str){im_out_data(&text), text.len});
     im_out_clear(&text);
     im_rpc_result(call, imd_exits(result, (int)verdict));
