@@ -147,9 +147,9 @@ static int call_and_print(struct client *client, const struct options *options, 
 {
     const char *show = json_string_value(json_object_get(command, "show"));
     struct printing printing = {show ? show : "fields", run_style(options)};
-    printing.style.none = json_string_value(json_object_get(command, "none"));
     int status;
     bool more = false;
+    printing.style.none = json_string_value(json_object_get(command, "none"));
     do {
         json_t *response = NULL;
         status = call(client, command, json_incref(params), &printing, &response);

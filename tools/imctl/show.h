@@ -14,10 +14,10 @@ enum show_format {
 
 struct show_style {
     enum show_format format;
-    bool bold;        /* headings, for people; and colours */
+    bool bold;        /* headings, for people */
     size_t width;     /* of the terminal: tables for people are shortened to it; 0: no terminal */
-    const char *none; /* what is said instead of a table without rows; NULL: "no KEY" */
     bool goes_on;     /* what comes continues what was written before: no line of names again */
+    const char *none; /* what is said instead of a table without rows; NULL: "no KEY" */
 };
 
 /* Writes a result in the way its command's `show` asks for ("text", "fields", "table KEY COLUMN…", "report KEY
