@@ -20,6 +20,6 @@ COPY etc/docker.yaml /etc/imd/imd.yaml
 USER imd
 VOLUME /var/lib/imd
 EXPOSE 3688
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["imctl", "status"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["imctl", "wait", "ready", "-t", "3"]
 # Drains on TERM, as docker stop sends it; its deadline is 10 s there too.
 ENTRYPOINT ["imd", "-c", "/etc/imd/imd.yaml"]

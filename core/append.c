@@ -245,7 +245,7 @@ enum im_reason im_append(struct im_core *core, struct im_session *s, const struc
 struct own_append {
     struct im_store_append op;
     struct im_core *core;
-    void (*done)(void *arg, enum im_reason);
+    void (*done)(void *arg, enum im_reason, const struct im_event *);
     void *arg;
 };
 
@@ -258,13 +258,14 @@ static void own_appended(struct im_store_op *op)
         im_route(a->core, a->op.event, 0, im_user_find(a->core, a->op.event->msg.from_key),
                  im_user_find(a->core, a->op.event->msg.to_key));
     }
-    a->done(a->arg, op->status);
+    a->done(a->arg, op->status, a->op.event);
     im_event_drop(&a->op.earlier);
     im_event_drop(&a->op.event);
     free(a);
 }
 
-void im_core_append(struct im_core *core, struct im_event *event, void (*done)(void *arg, enum im_reason), void *arg)
+void im_core_append(struct im_core *core, struct im_event *event,
+                    void (*done)(void *arg, enum im_reason, const struct im_event *), void *arg)
 {
     struct own_append *a = im_zalloc(sizeof *a);
     a->core = core;

@@ -151,7 +151,10 @@ static bool is_audience(struct im_core *core, const struct im_core_audience *who
         return false;
     if (who->transport && strcmp(who->transport, s->transport) != 0)
         return false;
-    return !who->group.p || im_seat_find(im_group_find(core, who->group), s->user) != NULL;
+    if (who->group.p && !im_seat_find(im_group_find(core, who->group), s->user))
+        return false;
+    struct im_session_view view = im_session_view(core, s);
+    return !who->match || who->match(who->arg, &view);
 }
 
 size_t im_core_broadcast(struct im_core *core, const struct im_core_audience *who, struct im_str text, bool dry)

@@ -84,6 +84,7 @@ struct im_session_view {
     uint64_t cursor;   /* known to have reached the peer */
     uint64_t behind;   /* from the cursor to the newest event for the user, counted in the whole log's positions */
     uint64_t queued;   /* bytes waiting to leave */
+    uint64_t commands, sent; /* since it was opened: asked, and answers and events given to it */
 };
 /* All links, logged in or not; return false from each() to stop. */
 void im_core_sessions(const struct im_core *, bool (*each)(void *arg, const struct im_session_view *), void *arg);
@@ -102,9 +103,11 @@ bool im_core_banned(const struct im_core *, const char *peer);
 
 /* Shows a text to sessions that are logged in, and keeps it nowhere. Returns how many got it. */
 struct im_core_audience {
-    struct im_str group;   /* members of it; its key */
-    struct im_str user;    /* this one; a key */
-    const char *transport; /* who came over it */
+    struct im_str group;                                            /* members of it; its key */
+    struct im_str user;                                             /* this one; a key */
+    const char *transport;                                          /* who came over it */
+    bool (*match)(const void *arg, const struct im_session_view *); /* NULL: all */
+    const void *arg;
 };
 size_t im_core_broadcast(struct im_core *, const struct im_core_audience *, struct im_str text, bool dry);
 
@@ -118,8 +121,9 @@ size_t im_core_revoke(struct im_core *, struct im_str user_key, struct im_str de
 /* Closes the sessions that logged in with the token of this record key. */
 size_t im_core_revoke_token(struct im_core *, struct im_str token_key);
 /* Appends an event for administration and, once it is committed, shows it to whom it concerns. Takes over the
- * reference. done() comes later, on the core's thread. */
-void im_core_append(struct im_core *, struct im_event *, void (*done)(void *arg, enum im_reason), void *arg);
+ * reference. done() comes later, on the core's thread, with the event as it was committed. */
+void im_core_append(struct im_core *, struct im_event *,
+                    void (*done)(void *arg, enum im_reason, const struct im_event *), void *arg);
 
 /* Is the user here (through more than webhooks)? */
 bool im_core_online_user(const struct im_core *, struct im_str key);

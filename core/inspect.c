@@ -55,6 +55,8 @@ struct im_session_view im_session_view(const struct im_core *core, const struct 
         .cursor = cursor,
         .behind = head > cursor ? head - cursor : 0,
         .queued = s->link->ops->queued(s->link),
+        .commands = s->commands,
+        .sent = s->sent,
     };
 }
 
@@ -85,8 +87,6 @@ bool im_core_session(const struct im_core *core, uint64_t id, struct im_session_
         .tls_cipher = s->tls_cipher,
         .seat = seats[s->seat],
         .by = s->token_key ? beginning(im_str(s->token_key)) : (struct im_str){0},
-        .commands = s->commands,
-        .sent = s->sent,
         .tokens = core->config->rate > 0 ? bucket.milli / 1000 : 0,
         .burst = core->config->rate > 0 ? core->config->burst : 0,
         .flood_ms = s->flood_ms > 0 ? core->mono_ms - s->flood_ms : 0,

@@ -11,7 +11,6 @@ struct im_session_detail {
     const char *tls_version, *tls_cipher; /* NULL: no TLS, or unknown */
     const char *seat;                     /* "chat", "quiet", "sender" */
     struct im_str by;                     /* beginning of the key of the token it logged in with; absent: none */
-    uint64_t commands, sent;              /* since it was opened: asked, and answers and events given to it */
     uint64_t tokens, burst;               /* messages it may send at once now, and after a rest; 0: no limit */
     uint64_t flood_ms;                    /* how long the bucket has not been full; 0: it is */
     unsigned inflight, reads;             /* requests that the store has yet to answer, and reads of these */

@@ -352,6 +352,7 @@ enum im_reason im_op_profile(struct im_core *core, struct im_session *s, const s
     p->set_avatar = im_command_has(cmd, IM_F_avatar);
     p->set_seen = im_command_has(cmd, IM_F_seen);
     p->hide_seen = p->set_seen && !cmd->seen;
+    r->alone = p->set_name || p->set_avatar || p->set_seen; /* it is read first, and perhaps again */
     p->name = (struct im_str){im_out_data(&r->text), cmd->name.len};
     p->avatar = (struct im_str){im_out_data(&r->text) + cmd->name.len, cmd->avatar.len};
     read_record(r, s, IM_RECORD_ACCOUNT);

@@ -36,12 +36,16 @@ struct im_request *im_request_new(struct im_core *core, struct im_session *s, co
 
 void im_request_submit(struct im_request *r, struct im_session *s)
 {
+    s->reads += r->alone;
     im_store_ask(r->core, s, &r->store.head);
 }
 
 struct im_session *im_request_answered(struct im_request *r)
 {
-    return im_store_answered(r->core, im_session_find(r->core, r->session), r->store.head.kind);
+    struct im_session *s = im_session_find(r->core, r->session);
+    if (s && r->alone)
+        s->reads--;
+    return im_store_answered(r->core, s, r->store.head.kind);
 }
 
 void im_request_finish(struct im_request *r, struct im_session *s)

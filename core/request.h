@@ -45,6 +45,7 @@ struct im_request {
     uint64_t since;
     uint32_t limit;
     bool has_since, wrong_epoch;
+    bool alone;    /* the session asks nothing else until it is answered: what comes after must not overtake it */
     bool or_close; /* of the command */
     void *more;    /* the handler's; freed with free() */
 };

@@ -1,6 +1,27 @@
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/private.h"
+
+/* Which limit it was: of what is asked only one can be in the way so. */
+static void tell_limit(const struct im_config *c, enum im_op op, char *out, size_t size)
+{
+    const struct {
+        enum im_op op;
+        const char *what;
+        uint64_t most;
+    } rows[] = {
+        {IM_OP_LOGIN, "sessions of one user", c->sessions_per_user},
+        {IM_OP_GROUP, "groups of one user", c->groups_per_user},
+        {IM_OP_REACT, "different reactions to a message", c->reactions_max},
+        {IM_OP_BLOCK, "blocked users", c->blocked_max},
+        {IM_OP_REPORT, "reports that are open", c->reports_max},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].op == op)
+            snprintf(out, size, "%s: at most %" PRIu64, rows[i].what, rows[i].most);
+}
 
 struct im_session *im_session_find(struct im_core *core, uint64_t id)
 {
@@ -65,6 +86,11 @@ void im_session_tell(struct im_session *s, struct im_event *e, bool own)
 void im_session_err(struct im_core *core, struct im_session *s, enum im_op op, struct im_str id, enum im_reason reason,
                     const char *detail, uint64_t after_ms)
 {
+    char limit[80] = "";
+    if (reason == IM_TOO_MANY && !*detail)
+        tell_limit(core->config, op, limit, sizeof limit);
+    if (*limit)
+        detail = limit;
     core->counters->refused[reason]++;
     im_session_send(s, im_event_err(op, id, reason, im_str(detail), after_ms), false);
 }

@@ -41,7 +41,7 @@ done
 
 # Manual pages are well-formed.
 if command -v mandoc >/dev/null; then
-    for page in "$srcdir"/doc/imd.8 "$srcdir"/doc/imbench.1 "$srcdir"/doc/imctl.1 doc/imd.yaml.5 doc/im-protocol.7; do
+    for page in "$srcdir"/doc/imd.8 "$srcdir"/doc/imbench.1 doc/imctl.1 doc/imd.yaml.5 doc/im-protocol.7; do
         mandoc -Tlint -W warning "$page" || fail "$page: see above"
     done
 fi

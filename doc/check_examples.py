@@ -172,7 +172,8 @@ def check_commands(folder):
         admin.say('{"jsonrpc":"2.0","id":1,"method":"commands"}')
         commands = [c["name"].replace(".", " ") for c in json.loads(admin.hear())["result"]["commands"]]
         admin.close()
-    described = re.findall(r"^\.It Ic ([a-z ]*[a-z])", read("doc/imctl.1"), re.M)
+    with open("doc/imctl.1", encoding="utf-8") as page:  # which is made, here
+        described = re.findall(r"^\.It Ic ([a-z ]*[a-z])", page.read(), re.M)
     assert sorted(commands) == sorted(described), f"imd has {sorted(commands)}, imctl(1) has {sorted(described)}"
 
 

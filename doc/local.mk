@@ -1,6 +1,8 @@
 # Manual pages, and pages made from the tables in core/tbl.
 
-noinst_PROGRAMS += doc/gen_tables doc/gen_schema
+noinst_PROGRAMS += doc/gen_commands doc/gen_tables doc/gen_schema
+doc_gen_commands_SOURCES = doc/gen_commands.c
+doc_gen_commands_LDADD = $(IM_IMD) $(IM_WEB) $(IM_TRANSPORTS) $(IM_STORES) $(IM_CORE)
 doc_gen_tables_SOURCES = doc/gen_tables.c
 doc_gen_schema_SOURCES = doc/gen_schema.c
 doc_gen_schema_LDADD = $(IM_CORE)
@@ -21,9 +23,12 @@ doc_tables = \
 	$(top_srcdir)/core/tbl/slash.def
 
 # List hand-written pages here; check-man lints all of them.
-dist_man_MANS = doc/imd.8 doc/imbench.1 doc/imctl.1
-man_MANS += doc/imd.yaml.5 doc/im-protocol.7
-CLEANFILES += doc/imd.yaml.5 doc/im-protocol.7
+dist_man_MANS = doc/imd.8 doc/imbench.1
+man_MANS += doc/imctl.1 doc/imd.yaml.5 doc/im-protocol.7
+CLEANFILES += doc/imctl.1 doc/imd.yaml.5 doc/im-protocol.7
+
+doc/imctl.1: doc/imctl.1.in doc/gen_commands$(EXEEXT)
+	$(AM_V_GEN)doc/gen_commands$(EXEEXT) <$(srcdir)/doc/imctl.1.in >$@.tmp && mv $@.tmp $@
 
 doc/imd.yaml.5: doc/imd.yaml.5.in doc/gen_tables$(EXEEXT) $(doc_tables)
 	$(AM_V_GEN)doc/gen_tables$(EXEEXT) mdoc <$(srcdir)/doc/imd.yaml.5.in >$@.tmp && mv $@.tmp $@
@@ -71,6 +76,7 @@ EXTRA_DIST += \
 	doc/check_examples.py \
 	doc/check_examples.sh \
 	doc/im-protocol.7.in \
+	doc/imctl.1.in \
 	doc/imd.yaml.5.in \
 	doc/reference.md.in
 TESTS += doc/check_docs.sh doc/check_examples.sh

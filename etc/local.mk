@@ -65,3 +65,8 @@ uninstall-local:
 	test ! -d '$(DESTDIR)$(configdir)' || rmdir '$(DESTDIR)$(configdir)' || :
 	rm -f '$(DESTDIR)$(sysusersdir)/imd.conf' '$(DESTDIR)$(tmpfilesdir)/imd.conf' '$(DESTDIR)$(logrotatedir)/imd' \
 	  '$(DESTDIR)$(apparmordir)/imd' '$(DESTDIR)$(bashcompletiondir)/imctl'
+
+# The folders that are ours alone go too, if nobody has put something there.
+uninstall-hook:
+	for folder in '$(docwhydir)' '$(docpagesdir)' '$(docdir)' '$(pkgdatadir)'; do \
+	  test ! -d "$(DESTDIR)$$folder" || rmdir "$(DESTDIR)$$folder" || :; done

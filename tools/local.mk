@@ -7,12 +7,14 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/admin_commands.c \
 	tools/imd/admin_config.c \
 	tools/imd/admin_data.c \
+	tools/imd/admin_doctor.c \
 	tools/imd/admin_drain.c \
 	tools/imd/admin_groups.c \
 	tools/imd/admin_hooks.c \
 	tools/imd/admin_imctl.c \
 	tools/imd/admin_judge.c \
 	tools/imd/admin_latency.c \
+	tools/imd/admin_people.c \
 	tools/imd/admin_say.c \
 	tools/imd/admin_sessions.c \
 	tools/imd/admin_store.c \
@@ -31,6 +33,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/hook_record.c tools/imd/hook_record.h \
 	tools/imd/hooks.c tools/imd/hooks.h \
 	tools/imd/job.c tools/imd/job.h \
+	tools/imd/judge.h \
 	tools/imd/keys.c tools/imd/keys.h \
 	tools/imd/log.c tools/imd/log.h \
 	tools/imd/log_format.c \
@@ -45,6 +48,7 @@ tools_imd_libimd_a_SOURCES = \
 	tools/imd/trial.c tools/imd/trial.h \
 	tools/imd/unix_users.c tools/imd/unix_users.h \
 	tools/imd/upgrade.c tools/imd/upgrade.h \
+	tools/imd/usage.c tools/imd/usage.h \
 	tools/imd/workers.c
 IM_IMD = tools/imd/libimd.a $(YAML_LIBS) $(LIBSYSTEMD_LIBS)
 
@@ -72,7 +76,8 @@ tools_imctl_libimctl_a_SOURCES = \
 	tools/imctl/split.c tools/imctl/split.h \
 	tools/imctl/stat.c \
 	tools/imctl/table.c tools/imctl/table.h \
-	tools/imctl/top.c \
+	tools/imctl/top.c tools/imctl/top.h \
+	tools/imctl/top_draw.c \
 	tools/imctl/upgrade.c \
 	tools/imctl/wait.c \
 	tools/imd/admin_imctl.c \

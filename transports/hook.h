@@ -27,6 +27,7 @@ struct im_hook_rule {
     bool own;  /* what the owner sent, too */
     bool away; /* only while the owner is not here */
     bool enabled;
+    bool gone;      /* not enabled because the receiver answered 410 */
     uint64_t since; /* pos when it was made: what is older is none of its business */
     int64_t created_ms;
 };

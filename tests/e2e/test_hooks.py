@@ -38,6 +38,13 @@ def show(daemon, name):
     return daemon.imctl("hook", "show", name)
 
 
+def tried(daemon, name):
+    """What a test that is not accepted tells."""
+    done = daemon.imctl_run("hook", "test", name, json_out=True)
+    assert done.returncode == 1
+    return json.loads(done.stdout)
+
+
 def ready(daemon, name):
     until(lambda: show(daemon, name)["state"] != "starting", f"hook {name} to be up")
 
@@ -275,7 +282,7 @@ def test_https_is_verified(imd, connect, receiver, tmp_path, monkeypatch):
     there.wait_texts([str(n) for n in range(10)])
     until(lambda: "certificate" in show(daemon, "bad")["problem"], "the refusal")
     assert liar.deliveries == []
-    answer = daemon.imctl("hook", "test", "bad")
+    answer = tried(daemon, "bad")
     assert not answer["accepted"] and "certificate" in answer["problem"]
     assert daemon.imctl("hook", "test", "good")["accepted"]
 
@@ -289,9 +296,13 @@ def test_gone_disables_the_hook_for_good(imd, connect, receiver):
     assert show(daemon, "h")["enabled"] is False and len(there.deliveries) == 1
     daemon.restart()
     until(lambda: show(daemon, "h")["state"] == "disabled", "the hook to be read")
+    row, = daemon.imctl("hook", "list")["hooks"]
+    assert row["problem"] == "the receiver answered 410: it wants no more"
+    assert daemon.imctl_run("check", "hooks").returncode == 1
     there.answer = lambda number: 200
     assert daemon.imctl("hook", "enable", "h")["enabled"]
     there.wait_texts(["1"])
+    assert "410" not in show(daemon, "h")["problem"]
 
 
 # administration
@@ -365,9 +376,9 @@ def test_a_test_event_goes_beside_the_queue(imd, receiver):
     assert answer == {"name": "h", "accepted": True, "status": 200, "problem": ""}
     delivery = there.deliveries[0]
     assert delivery.is_signed(secret) and delivery.event["op"] == "test" and delivery.headers["X-IM-Event"] == "test"
-    assert daemon.imctl("hook", "test", "h")["accepted"] is False
+    assert tried(daemon, "h")["accepted"] is False
     there.stop()
-    assert "refused" in daemon.imctl("hook", "test", "h")["problem"].lower()
+    assert "refused" in tried(daemon, "h")["problem"].lower()
 
 
 def test_who_may_only_look_does_not_see_secrets(imd, receiver):

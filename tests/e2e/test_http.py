@@ -201,6 +201,37 @@ def test_metrics_is_in_the_exposition_format(shared):
             assert family in typed and family in helped, line
 
 
+@pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text"])
+def test_metrics_are_what_scrapers_want_and_name_nobody(shared, connect, name, accept):
+    """As promtool check metrics has it: a family in one piece, its help and type before its samples, no sample twice."""
+    connect(shared, "line", name("翠花"), "phone").say(name("小明"), "x")
+    seen, samples, family = set(), set(), None
+    for line in shared.get("/metrics", headers={"Accept": accept}).body.decode().splitlines():
+        word = line.split(" ")
+        if line == "# EOF":
+            continue
+        if word[1] == "HELP":
+            assert word[2] not in seen and len(word) > 4 and line.endswith("."), line
+            family, kind = word[2], None
+            seen.add(family)
+            continue
+        if word[1] == "TYPE":
+            assert word[2] == family and kind is None, line
+            kind = word[3]
+            if accept == "text/plain":
+                assert family.endswith("_total") == (kind == "counter"), line
+            continue
+        sample, value = line.rsplit(" ", 1)
+        assert sample not in samples and kind and float(value) >= 0, line
+        samples.add(sample)
+        base = sample.split("{")[0]
+        assert base in {"counter": {family, family + "_total"}, "gauge": {family},
+                        "histogram": {family + end for end in ("_bucket", "_sum", "_count")}}[kind], line
+        assert set(re.findall(r"(\w+)=", sample[len(base):])) <= {"reason", "transport", "version", "le"}, line
+    assert {"imd_users_online", "process_resident_memory_bytes", "imd_loop_lag_seconds"} <= seen
+    assert not any(who in sample for sample in samples for who in (name("翠花"), name("小明")))
+
+
 def test_metrics_is_open_metrics_for_those_who_ask(shared):
     accept = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;q=0.5"
     response = shared.get("/metrics", headers={"Accept": accept})

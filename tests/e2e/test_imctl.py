@@ -191,15 +191,21 @@ def test_config_is_the_configuration_in_force(imd):
 
 def test_reload_tells_what_changed_and_what_needs_a_restart(imd, connect):
     daemon = imd()
-    assert daemon.imctl("reload") == {"changed": [], "needs_restart": []}
+    assert daemon.imctl("reload") == {"changed": [], "needs_restart": [], "changes": []}
+    assert daemon.imctl("reload", json=False) == "Read again; nothing is different.\n"
     daemon.write_config({"limits": {"text": "2KiB"}, "store": {"readers": 2}, "websocket": {"ping": "29s"}, "metrics": None})
     result = daemon.imctl("reload")
-    assert result == {"changed": ["limits.text", "websocket.ping"], "needs_restart": ["metrics.address", "store.readers"]}
+    assert result["changed"] == ["limits.text", "websocket.ping"]
+    assert result["needs_restart"] == ["metrics.address", "store.readers"]
+    assert {row["key"]: (row["before"], row["now"], row["effect"]) for row in result["changes"]} == {
+        "limits.text": ("16KiB", "2KiB", "at once"), "websocket.ping": ("30s", "29s", "at once"),
+        "metrics.address": (f"127.0.0.1:{daemon.metrics_port}", None, "after a restart"),
+        "store.readers": (1, 2, "after a restart")}
     config = daemon.imctl("config")
     assert config["limits"]["text"] == "2KiB" and config["store"]["readers"] == 1
     assert config["metrics"]["address"] == f"127.0.0.1:{daemon.metrics_port}"
     assert connect(daemon, "line").hello()["limits"]["text"] == 2048
-    assert re.search(r"^changed +-$", daemon.imctl("reload", json=False), re.M)
+    assert re.search(r"^store.readers +1 +2 +after a restart$", daemon.imctl("reload", json=False), re.M)
 
 
 def test_reload_of_a_broken_file_changes_nothing(imd):
@@ -242,7 +248,7 @@ def test_help_is_the_daemons(shared):
         one = shared.imctl("help", *row["name"].split("."), json=False)
         assert row["help"].split(". ")[0].rstrip(".") in one.replace("\n", " ")
         for arg in row["args"]:
-            assert arg["help"] in one
+            assert arg["help"] in " ".join(one.split())
     assert "imctl kick 小明" in shared.imctl("help", "kick", json=False)
 
 
@@ -260,6 +266,27 @@ def test_help_is_the_daemons(shared):
 def test_what_was_mistyped_is_a_usage_error_with_advice(shared, words, said):
     done = shared.imctl_run(*words)
     assert done.returncode == 64 and said in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize("words, said", [
+    (["tail", "events", "-c", "2"], "tail has no -c (after -- a word is taken as it is); see: imctl help tail"),
+    (["log", "level", "--nonsense=x"], "log level has no --nonsense=x"),
+    (["history", "delete", "ann"], "history delete asks first, and there is nobody to ask: say -y, or -n"),
+    (["-y", "status"], "status has no -y; see: imctl help status"),
+    (["log", "level", "info", "store", "1s", "more"], 'log level takes no "more"'),
+    (["ban", "add", "ann", "--for"], "ban add needs a value after --for"),
+])
+def test_how_a_command_was_called_wrongly_is_said_as_it_is_typed(shared, words, said):
+    done = shared.imctl_run(*words)
+    assert done.returncode == 64 and said in done.stderr and done.stdout == "", done.stderr
+
+
+def test_the_answer_may_stand_before_the_command(imd):
+    daemon = imd()
+    assert set(daemon.imctl("-n", "shutdown")) == {"sessions", "deadline_ms"}
+    assert daemon.imctl("status")["state"] == "running"
+    daemon.imctl("-y", "shutdown")
+    assert daemon.wait_exit() == 0
 
 
 def test_usage():

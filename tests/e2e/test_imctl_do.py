@@ -97,28 +97,61 @@ def test_memory_has_nothing_to_back_up(imd):
     assert server.imctl("store", "check")["store"] == "ok"
 
 
-def test_a_backup_under_load_has_everything_that_was_acknowledged_before(server, enter):
-    ann, stop, acked = enter("ann"), threading.Event(), []
+def check_copy(path, acknowledged):
+    """A backup is a sound store, whole in itself, and has all that was acknowledged before it began."""
+    copy = sqlite3.connect(path)
+    assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert copy.execute("PRAGMA foreign_key_check").fetchall() == []
+    rows = copy.execute("SELECT pos, conv, seq, body FROM events ORDER BY pos").fetchall()
+    copy.close()
+    assert [row[0] for row in rows] == list(range(1, len(rows) + 1)), "no gap in the log"
+    seqs = {}
+    for _, conv, seq, _ in rows:
+        assert seq == seqs.get(conv, 0) + 1, "no gap in a conversation"
+        seqs[conv] = seq
+    missing = acknowledged - {row[3] for row in rows}
+    assert not missing, f"{len(missing)} of {len(acknowledged)}"
+    return len(rows)
 
-    def write():
-        while not stop.is_set():
-            acked.append(int(ann.ask("send", to="bob", text="x" * 500)["seq"]))
 
-    writer = threading.Thread(target=write)
-    writer.start()
+def test_a_backup_under_load_has_everything_that_was_acknowledged_before(server, enter, connect):
+    stop, acked = threading.Event(), [[] for _ in range(4)]
+
+    def write(who):
+        im = people[who]
+        while not stop.is_set():  # twenty at a time, so that they share transactions
+            texts = [f"{who}-{len(acked[who]) + n}-" + "x" * 300 for n in range(20)]
+            posted = [im.post("send", to=f"peer{who}", text=text) for text in texts]
+            for number, text in zip(posted, texts):
+                assert im.reply(number)["op"] == "ok"
+                acked[who].append(text)
+
+    people = [enter(f"writer{n}") for n in range(4)]
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for writer in writers:
+        writer.start()
     try:
+        grown = 0
         for n in range(5):
-            until(lambda: len(acked) > 50 * (n + 1), "load")
-            before = acked[-1]
+            until(lambda: sum(map(len, acked)) > grown + 200, "load")
+            before = {text for texts in acked for text in list(texts)}
             path = os.path.join(server.dir, f"load{n}.db")
-            server.imctl("backup", path)
-            copy = sqlite3.connect(path)
-            seqs = [row[0] for row in copy.execute("SELECT seq FROM events ORDER BY seq")]
-            copy.close()
-            assert seqs == list(range(1, len(seqs) + 1)) and len(seqs) >= before
+            done = server.imctl("backup", path)
+            assert check_copy(path, before) == done["events"] >= len(before)
+            grown = sum(map(len, acked))
     finally:
         stop.set()
-        writer.join()
+        for writer in writers:
+            writer.join()
+    for im in people:
+        im.close()
+    server.term()
+    done = imd_run(server, "--restore", path)
+    assert done.returncode == 0, done.stderr
+    server.start()
+    peer = connect(server, "line")
+    peer.login("peer0")
+    assert peer.msg()["text"].startswith("0-0-")
 
 
 def test_restore_brings_back_what_was_and_clients_start_over(server, connect):
@@ -186,7 +219,7 @@ def ban_list(server):
 
 def ban_del(server, connect):
     server.imctl("ban", "add", "ann")
-    server.imctl("ban", "del", "Ann")
+    assert server.imctl("ban", "del", "Ann") == {"kind": "user", "who": "ann", "ended": True}
     connect(server, "line").login("ann")
     assert refused(server, "ban", "del", "ann").rc == 65
 
@@ -251,12 +284,18 @@ def broadcast(server, enter):
     assert server.imctl("broadcast", "web", "--transport=websocket")["sessions"] == 1
     assert bob.event("notice")["text"] == "web"
     assert server.imctl("broadcast", "you", "--user", "ANN")["sessions"] == 1
+    assert ann.event("notice")["text"] == "you"
+    assert server.imctl("broadcast", "some", "--filter", "user=bob and transport=web*")["sessions"] == 1
+    assert bob.event("notice")["text"] == "some"
+    assert refused(server, "broadcast", "x", "--filter", "nonsense=1").rc == 64
     assert refused(server, "broadcast", "").rc == 64
 
 
 def send(server, enter):
     ann = enter("ann")
-    server.imctl("send", "helpdesk", "ann", "-- hello")
+    done = server.imctl("send", "helpdesk", "ann", "-- hello")
+    assert (done["seq"], done["pos"]) == (1, 1)
+    assert server.imctl("why", str(done["pos"]))["event"]["from"] == "helpdesk"
     msg = ann.msg()
     assert (msg["from"], msg["text"], msg["bot"]) == ("helpdesk", "-- hello", True)
     assert refused(server, "send", "helpdesk", "#none", "x").rc == 65
@@ -268,7 +307,8 @@ def send(server, enter):
 
 def test_a_log_level_goes_back_by_itself(imd):
     server = imd({"log": {"level": "info"}})
-    assert server.imctl("log", "level", "debug", "store", "--for", "1s")["parts"]["store"] == "debug"
+    done = server.imctl("log", "level", "debug", "store", "--for", "1s")
+    assert done["parts"]["store"] == "debug" and 0 < done["back_in_ms"] <= 1000
     until(lambda: server.imctl("log", "level")["parts"]["store"] == "info", "the level of the configuration")
     assert "the levels of the configuration are back" in server.logs
     assert any("log.level level=debug part=store for=1s" in line for line in audits(server))
@@ -488,17 +528,23 @@ def queue_purge(server, enter):
     assert bob.msg()["text"] == "new"
     server.imctl("queue", "purge", "bob", "-y")
     assert bob.event("reset")["pos"]
-    assert refused(server, "queue", "purge", "bob", "tablet", "-y").rc == 65
+    assert "bob has no such device" in refused(server, "queue", "purge", "bob", "tablet", "-y").err
+    ann.ask("send", to="carol", text="x")
+    assert "carol has no device: nobody has come" in refused(server, "queue", "purge", "carol", "-y").err
 
 
 # judging
 
 def doctor(server):
     done = imctl(server, "doctor")
-    rows = {(row[0], row[1]) for row in (line.split() for line in done.stdout.splitlines()[1:])}
-    assert done.returncode == 0 and ("OK", "store") in rows and ("OK", "configuration") in rows, done.stdout
+    rows = {(row[0], row[1]) for row in (line.split() for line in done.stdout.splitlines())}
+    assert done.returncode == 0, done.stdout
+    for what in ("store", "configuration", "durability", "safety", "disk", "memory"):
+        assert ("OK", what) in rows, done.stdout
     found = [line for line in done.stdout.splitlines() if " listener " in line]
-    assert len(found) == 3 and all(line.startswith("OK ") and line.split()[-2] == "answers" for line in found), done.stdout
+    assert len(found) == 4 and all(line.startswith("OK ") and line.endswith(": answers") for line in found), done.stdout
+    assert re.fullmatch(r"\d+ ok, \d+ to look at, 0 wrong", done.stdout.splitlines()[-1])
+    assert "\x1b" not in done.stdout
     assert server.online()["sessions"] == 0
 
 
@@ -513,10 +559,21 @@ def test_doctor_finds_what_is_wrong(server):
     assert ("FAIL", "listener") in rows and ("OK", "listener") in rows and ("OK", "store") in rows
 
 
+def test_doctor_tells_of_changes_that_wait_and_of_what_is_not_safe(imd):
+    server = imd({"store": {"sync": "normal"}, "public_open": True,
+                  "listen": [{"transport": "line", "address": "0.0.0.0:0"}]})
+    server.write_config({**server.extra, "store": {"sync": "full"}, "limits": {"text": "2KiB"}})
+    rows = [r for r in json.loads(imctl(server, "--json", "doctor").stdout)["checks"] if r["state"] == "WARN"]
+    said = {(r["what"], r["found"]) for r in rows}
+    assert ("configuration", "2 changes in the file are not in effect, 1 of them need a restart") in said
+    assert ("durability", "store.sync normal: a power cut may take the last messages") in said
+    assert len([r for r in rows if r["what"] == "safety"]) == 2 and all(r["advice"] for r in rows)
+
+
 def test_doctor_knows_tls(imd, certificate):
     server = imd(tls=certificate)
     rows = json.loads(imctl(server, "--json", "doctor").stdout)["checks"]
-    assert [r["state"] for r in rows if r["what"] == "listener"] == ["OK"] * 5
+    assert [r["state"] for r in rows if r["what"] == "listener"] == ["OK"] * 6
     assert [r["found"] for r in rows if r["what"] == "certificate"][0].endswith("days left")
 
 
@@ -525,12 +582,19 @@ def check(server, enter):
     for words, status, said in ((["sessions"], 0, "OK - sessions: 1"), (["sessions", "--warn", "1"], 1, "WARNING"),
                                 (["sessions", "--warn", "1", "--crit", "1"], 2, "CRITICAL"), (["store"], 0, "OK"),
                                 (["disk", "--warn", "100", "--crit", "100"], 2, "CRITICAL"),
-                                (["disk", "--warn", "0", "--crit", "0"], 0, "disk="), (["sessions", "--warn", "2", "--crit", "1"], 3, ""),
-                                (["nonsense"], 3, "")):
+                                (["disk", "--warn", "0", "--crit", "0"], 0, "disk="), (["sessions", "--warn", "2", "--crit", "1"], 3, "UNKNOWN - warn must be"),
+                                (["sessions", "--crit", "1"], 2, "| sessions=1;1;1"),
+                                (["sessions"], 0, "| sessions=1;;\n"), (["certificate"], 0, "certificate=U;14:;3:"),
+                                (["store"], 0, "OK - store: works | store=0;1;2"), (["hooks"], 0, "hooks=0;1;"),
+                                (["memory", "--warn", "1"], 1, "WARNING - memory: "), (["throttled"], 0, "throttled=0"),
+                                (["nonsense"], 3, "UNKNOWN - name must be one of ")):
         done = imctl(server, "check", *words)
         assert (done.returncode, said in done.stdout) == (status, True), (words, done)
+    figure = json.loads(imctl(server, "--json", "check", "certificate").stdout)
+    assert (figure["state"], figure["value"], figure["warn"], figure["crit"]) == ("OK", None, 14, 3)
     server.term()
-    assert imctl(server, "check", "sessions").returncode == 3
+    done = imctl(server, "check", "sessions")
+    assert done.returncode == 3 and done.stdout.startswith("UNKNOWN - nothing at ") and done.stderr == ""
     server.start()
 
 

@@ -35,7 +35,7 @@ WORDS = {
 STDIN = "long enough for a password\n"
 # What ends the server comes last, and what takes things away comes late.
 LATE = ["hook.del", "group.delete", "report.close", "user.delete", "history.delete", "kick", "shutdown"]
-JUDGES = ("doctor", "check")  # their status tells what they found
+JUDGES = ("doctor", "check", "hook.test")  # their status tells what they found
 
 
 def order(command):
@@ -111,7 +111,7 @@ def check_json(command, out):
 
 def names_of(command):
     kind, *rest = command["show"].split()
-    known = {"table": rest[1:], "report": rest[1:], "ndjson": rest, "line": [*rest, "more"], "text": ["text"],
+    known = {"table": rest[1:], "report": rest[1:], "findings": rest[1:], "ndjson": rest, "line": [*rest, "more"], "text": ["text"],
              "fields": ["field", "value"]}
     return known.get(kind)
 

@@ -85,7 +85,9 @@ def user_show(server, enter):
 
 def user_disable(server, enter, connect):
     ann = enter("ann", "correct horse", "phone")
-    server.imctl("user", "disable", "ann")
+    server.imctl("token", "create", "ann")
+    tokens = len(server.imctl("token", "list", "ann")["tokens"])
+    assert server.imctl("user", "disable", "ann") == {"user": "ann", "closed": 1, "tokens": tokens}
     assert ann.event("bye")["name"] == "revoked"
     assert connect(server, "line").refused("login", user="ann", password="correct horse") == "bad_login"
 
@@ -102,9 +104,10 @@ def user_delete(server, enter, connect):
     bob.ask("group", do="join", conv="#tea")
     ann.event("member")
     server.imctl("hook", "add", "anns", "ann", "http://127.0.0.1:9/")
-    assert server.imctl("user", "delete", "ann", "-n")["user"] == "ann"
+    plan = server.imctl("user", "delete", "ann", "-n")
+    assert (plan["user"], plan["account"], plan["online"], plan["groups"]) == ("ann", "active", True, ["#tea (owner)"])
     assert "say -y" in refused(server, "user", "delete", "ann").err
-    server.imctl("user", "delete", "ann", "-y")
+    assert server.imctl("user", "delete", "ann", "-y")["closed"] == 2  # hers, and that of the webhook
     assert ann.event("bye")["name"] == "revoked"
     assert (event := bob.event("member"))["do"] == "role" and event["role"] == "owner"
     assert bob.event("member")["do"] == "leave"

@@ -109,7 +109,7 @@ def test_a_session_in_full(imd, connect):
     one = daemon.imctl("session", str(session_of(daemon, "小明")))
     assert (one["user"], one["device"], one["agent"], one["seat"], one["state"]) == ("小明", "phone", "e2e", "chat", "live")
     assert one["commands"] == 3 and one["sent"] == 3 and one["commands_per_second"] > 0
-    assert 0 < one["tokens"] <= one["burst"] and one["held"] is None and one["throttled"] is False
+    assert 0 < one["rate_left"] <= one["rate_burst"] and one["held"] is None and one["throttled"] is False
     assert one["head"] == 1 and one["cursor"] == 0 and one["behind"] == 1
     assert [step["state"] for step in one["states"]] == ["open", "logging_in", "live"]
     ago = [step["ago_ms"] for step in one["states"]]
@@ -117,7 +117,7 @@ def test_a_session_in_full(imd, connect):
     assert one["tls_version"] is None and one["tls_cipher"] is None
     im.ask("ack", pos="1")
     assert daemon.imctl("session", str(one["id"]))["behind"] == 0
-    assert re.search(r"^states +open", daemon.imctl("session", str(one["id"]), json=False), re.M)
+    assert re.search(r"^states +open \d+\w+ ago$", daemon.imctl("session", str(one["id"]), json=False), re.M)
     done = daemon.imctl_run("session", "99")
     assert done.returncode == 65 and "no session 99" in done.stderr
 
@@ -152,7 +152,7 @@ def test_queues_tell_who_is_behind_and_since_when(imd, connect):
     phone = connect(daemon, "line")
     phone.hello(device="phone")
     phone.login("翠花")
-    assert daemon.imctl("queues", json=False) == "no queues\n"
+    assert daemon.imctl("queues", json=False) == "Nobody is behind.\n"
     sender = connect(daemon, "line", "小明")
     for n in range(3):
         sender.say("翠花", str(n))
@@ -190,7 +190,7 @@ def test_queues_begin_with_the_furthest(imd, connect):
 
 def test_limits_tell_who_is_slowed_down(imd, connect):
     daemon = imd({"limits": {"rate": 1, "burst": 3}})
-    assert daemon.imctl("limits", json=False) == "no throttled\n"
+    assert daemon.imctl("limits", json=False) == "Nobody is being slowed down.\n"
     im = connect(daemon, "line", "小明")
     for n in range(5):
         im.tell("send", to="翠花", text=str(n))
@@ -208,6 +208,70 @@ def test_limits_tell_of_failed_logins(imd, connect):
         im.refused("login", user="小明", password="wrong password")
     row, = [row for row in daemon.imctl("limits")["throttled"] if row["what"] == "account"]
     assert row["who"] == "小明" and row["why"] == "failed logins" and row["failures"] >= 5 and row["wait_ms"] > 0
+
+
+def test_users_and_how_they_are_here(imd, connect):
+    daemon = imd()
+    phone = connect(daemon, "line")
+    phone.hello(device="phone")
+    phone.login("翠花")
+    im = connect(daemon, "line", "Bob")
+    connect(daemon, "websocket", "bob")
+    for _ in range(3):
+        im.say("翠花", "1")
+    im.say("away", "2")
+    rows = {row["user"]: row for row in daemon.imctl("users")["users"]}
+    assert list(rows) == ["away", "Bob", "翠花"]
+    assert (rows["Bob"]["sessions"], rows["Bob"]["devices"], rows["Bob"]["behind"]) == (2, 1, 0)
+    assert (rows["翠花"]["sessions"], rows["翠花"]["behind"]) == (1, 3) and rows["翠花"]["seen"]
+    assert rows["away"] == {"user": "away", "sessions": 0, "devices": 0, "behind": None, "idle_ms": None, "seen": None}
+    assert [row["user"] for row in daemon.imctl("users", "--online")["users"]] == ["Bob", "翠花"]
+    for options in (["limit=1"], ["limit=1", "--online"]):
+        seen, after = [], []
+        while True:
+            page = daemon.imctl("users", *options, *after)
+            seen += [row["user"] for row in page["users"]]
+            if "next" not in page:
+                break
+            after = [f"after={page['next']}"]
+        assert seen == (["Bob", "翠花"] if "--online" in options else ["away", "Bob", "翠花"])
+    assert "more with after=away" in daemon.imctl("users", "limit=1", json=False)
+    assert daemon.imctl_run("users", "limit=0").returncode == 64
+
+
+def test_status_tells_what_it_costs_and_who_does_not_get_on(imd, connect):
+    daemon = imd({"limits": {"rate": 1, "burst": 3}})
+    phone = connect(daemon, "line")
+    phone.hello(device="phone")
+    phone.login("翠花")
+    im = connect(daemon, "line", "小明")
+    before = daemon.imctl("status")
+    assert (before["sessions_held"], before["sessions_behind"]) == (0, 0)
+    for n in range(5):
+        im.tell("send", to="翠花", text=str(n))
+    until(lambda: daemon.imctl("status")["sessions_held"] == 1, "the sender to be slowed down")
+    status = daemon.imctl("status")
+    assert status["sessions_behind"] == 1 and status["cpu_ms"] >= before["cpu_ms"]
+    assert status["memory_bytes"] > 1 << 20 and status["disk_free_bytes"] > 0
+    assert status["connections_max"] == 100000 and status["descriptors_max"] > 0
+    assert re.search(r"^store\.bytes +[\d.]+ [KM]iB$", daemon.imctl("status", json=False), re.M)
+
+
+# the read-only socket
+
+def test_what_people_do_is_not_for_the_socket_that_only_reads(imd, connect):
+    daemon = imd({"admin": {"read_address": "read.sock"}})
+    im = connect(daemon, "line", "小明")
+    im.ask("group", do="create", conv="#tea")
+    im.say("#tea", "1")
+    table = daemon.imctl("commands")["commands"]
+    people = {command["name"] for command in table if command["access"] == "people"}
+    assert people == {"why", "group.members", "report.list", "report.show", "user.show"}
+    for words in (["why", "2"], ["group", "members", "#tea"], ["user", "show", "小明"], ["report", "list"]):
+        assert daemon.imctl_run(*words).returncode == 0
+        done = subprocess.run([find_program("imctl", "IMCTL"), "-s", f"{daemon.dir}/read.sock", *words],
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == 77 and "shows what people do" in done.stderr
 
 
 def test_groups_with_counts(imd, connect):
@@ -260,9 +324,10 @@ def test_bodies_are_shown_to_who_asks_and_that_is_logged(imd, connect, stream):
     im.say("翠花", "\x1b[31m你好")
     assert items(watch)[0]["body"] == "\\x1b[31m你好"
     path = f"{daemon.dir}/read.sock"
-    done = subprocess.run([find_program("imctl", "IMCTL"), "-s", path, "tail", "events", "--bodies"], capture_output=True,
-                          text=True, timeout=PATIENCE, check=False)
-    assert done.returncode == 77 and "reading only" in done.stderr
+    for words in (["tail", "events", "--bodies"], ["tail", "events"]):
+        done = subprocess.run([find_program("imctl", "IMCTL"), "-s", path, *words], capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
+        assert done.returncode == 77 and "reading only" in done.stderr
 
 
 def test_tail_for_people_is_a_line_each(imd, connect, stream):

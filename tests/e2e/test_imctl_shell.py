@@ -252,7 +252,8 @@ def test_top_shows_the_server_and_its_sessions_in_any_order(server):
     with top_of(server, "-s", "user") as top:
         frame = top.frame("alice.*小明")
         assert re.match(r"imd [0-9:]+  version \S+  state running  up ", frame[0])
-        assert frame[1].startswith("users 3  sessions 3  connections 3  ")
+        assert frame[1].startswith("users 3  sessions 3  connections 3 of 100000  held 0  behind 0")
+        assert re.match(r"cpu \S+  memory \S+ MiB  log 0  store ", frame[2])
         assert users_of(frame) == ["alice", "alois", "小明"]
         top.type("r")
         assert users_of(top.frame("小明.*alice")) == ["小明", "alois", "alice"]
@@ -279,6 +280,18 @@ def test_top_shows_rates(server, connect):
         for n in range(5):
             sender.ask("send", to="alice", text=str(n))
         top.frame(r"events [1-9]")
+
+
+def test_top_begins_with_the_busiest(server, connect):
+    sender = connect(server, "line", "sender")
+    with top_of(server, "--filter", "user!=小明") as top:
+        assert "IN/s↓" in "".join(top.frame("sender.*"))
+        until(lambda: sender.ask("send", to="alice", text="x") and users_of(top.frame("sender"))[0] == "sender",
+              "the sender to be the first")
+        frame = top.frame("sender")
+        assert sorted(users_of(frame)) == ["alice", "alois", "sender"] and not any("ADDRESS" in line for line in frame)
+        top.resize(200, 24)
+        top.frame("TRANSPORT.*ADDRESS.*AGENT")
 
 
 def test_top_takes_the_size_of_the_terminal(server, connect):

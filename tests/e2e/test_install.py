@@ -81,6 +81,15 @@ def test_everything_is_in_its_place(installed):
                 assert installed.root.encode() not in text, name
 
 
+def test_what_was_installed_goes_again_without_a_trace(installed, tmp_path):
+    assert run("make", "-C", BUILD, "install", f"DESTDIR={tmp_path}").returncode == 0
+    done = run("make", "-C", BUILD, "uninstall", f"DESTDIR={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    left = [os.path.join(folder, name) for folder, folders, names in os.walk(tmp_path) for name in [*names, *folders]
+            if name in names or "imd" in name]
+    assert left == []
+
+
 def test_the_configuration_of_somebody_stays(installed):
     path = installed.path("sysconfdir", "imd/imd.yaml")
     before = installed.read("sysconfdir", "imd/imd.yaml")

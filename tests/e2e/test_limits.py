@@ -220,3 +220,25 @@ def test_a_peer_that_answers_no_ping_is_gone(imd, closing, connect):
     until(lambda: daemon.online()["sessions"] == 1, "the mute peer to be given up")
     closed_by(daemon, "ping_timeout")
     Im(alive).ask("ping")
+
+
+def test_a_hard_limit_says_which_it_is(imd, connect):
+    daemon = imd({"limits": {"sessions_per_user": 1, "blocked": 1, "reports": 1}, "groups": {"per_user": 1},
+                  "messages": {"reactions": 1}})
+    a = connect(daemon, "line", "a")
+    a.say("b", "hello")
+
+    def detail(im, op, **fields):
+        reply = im.reply(im.post(op, **fields))
+        assert (reply["op"], reply["name"]) == ("err", "too_many"), reply
+        return reply["detail"]
+
+    a.ask("group", do="create", conv="#one")
+    a.ask("react", conv="b", seq=1, emoji="👍", on=True)
+    a.ask("block", user="c", on=True)
+    a.ask("report", user="d", text="rude")
+    assert detail(a, "group", do="create", conv="#two") == "groups of one user: at most 1"
+    assert detail(a, "react", conv="b", seq=1, emoji="🎉", on=True) == "different reactions to a message: at most 1"
+    assert detail(a, "block", user="d", on=True) == "blocked users: at most 1"
+    assert detail(a, "report", user="e", text="rude") == "reports that are open: at most 1"
+    assert detail(connect(daemon, "line"), "login", user="a") == "sessions of one user: at most 1"

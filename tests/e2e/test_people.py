@@ -64,3 +64,15 @@ def test_history_around_counts_messages_whatever_lies_between(imd, connect):
     assert around(seqs[-1] + 10, 5) == (seqs[-3:], False), "the newest event"
     assert around(seqs[0], 5) == (seqs[:5], True)
     assert around(seqs[4], 1)[0] == [seqs[4]]
+
+
+def test_of_many_changes_at_once_the_last_one_stays(imd, connect):
+    daemon = imd()
+    a = connect(daemon, "line", "a")
+    for turn in range(20):
+        posted = []
+        for n in range(12):
+            posted.append(a.post("profile", name=f"name {turn}-{n}"))
+            posted.append(a.post("send", to="b", text="x"))
+        assert all(a.reply(number)["op"] == "ok" for number in posted)
+        assert a.ask("profile")["name"] == f"name {turn}-11"

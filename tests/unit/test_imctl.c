@@ -284,9 +284,11 @@ static void words_become_a_command_and_its_arguments(void **state)
         {"look -b -i 5 -s user", "look {\"batch\":\"yes\",\"interval\":5,\"sort\":\"user\"}"},
         {"look 5 sort=id", "look {\"interval\":5,\"sort\":\"id\"}"},
         {"seal a", "seal {\"name\":\"a\"}"},
-        {"kick -b", "kick {\"who\":\"-b\"}"},
+        {"kick -- -b", "kick {\"who\":\"-b\"}"},
+        {"kick -bob", "kick {\"who\":\"-bob\"}"},
+        {"kick -5", "kick {\"who\":\"-5\"}"},
         {"kick --session 5 --who=ann", "kick {\"session\":5,\"who\":\"ann\"}"},
-        {"kick --what", "kick {\"who\":\"--what\"}"},
+        {"kick -- --what", "kick {\"who\":\"--what\"}"},
         {"kick -- --who=x", "kick {\"who\":\"--who=x\"}"},
         {"wipe --deep all -y", "wipe {\"deep\":\"yes\",\"what\":\"all\"} yes"},
         {"wipe -n deep=no path=/x", "wipe {\"dry\":\"yes\",\"deep\":\"no\",\"path\":\"/x\"}"},
@@ -304,12 +306,43 @@ static void what_does_not_fit_the_table_is_a_usage_error(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "stauts",       "log",      "log levle", "status x",  "kick",           "kick a session=x", "kick a -1",
-        "kick a 1 2",   "help fly", "kick \xff", "look -i",   "look -i x",      "look -s name",     "look -x",
-        "seal a key=b", "seal a b", "kick -y",   "kick a -n", "kick --session", "look --batch=x"};
+        "stauts",       "log",          "log levle", "status x",  "kick",           "kick a session=x", "kick a -1",
+        "kick a 1 2",   "help fly",     "kick \xff", "look -i",   "look -i x",      "look -s name",     "look -x",
+        "seal a key=b", "seal a b",     "kick -y",   "kick a -n", "kick --session", "look --batch=x",   "kick -b",
+        "kick --what",  "kick --what=x"};
     char out[100];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(match(cases[i], out, sizeof out), EX_USAGE);
+}
+
+static void findings_have_their_advice_on_lines_of_its_own(void **state)
+{
+    (void)state;
+    static const char result[] =
+        "{\"checks\":[{\"state\":\"OK\",\"what\":\"disk\",\"found\":\"31 % free\",\"advice\":\"\"},{\"state\":"
+        "\"WARN\",\"what\":\"descriptors\",\"found\":\"few\",\"advice\":\"raise the limit, or take "
+        "fewer\\u001b\"}],\"exit\":1}";
+    static const char show[] = "findings checks state what found advice";
+    prints(result, show, (struct show_style){0},
+           "OK    disk         31 % free\n"
+           "WARN  descriptors  few\n"
+           "                   → raise the limit, or take fewer\\x1b\n"
+           "1 ok, 1 to look at, 0 wrong\n");
+    prints(result, show, (struct show_style){.width = 40},
+           "OK    disk         31 % free\n"
+           "WARN  descriptors  few\n"
+           "                   → raise the limit, or\n"
+           "                     take fewer\\x1b\n"
+           "1 ok, 1 to look at, 0 wrong\n");
+    prints(result, show, (struct show_style){.format = SHOW_PLAIN},
+           "OK\tdisk\t31 % free\t\nWARN\tdescriptors\tfew\traise the limit, or take fewer\\x1b\n");
+}
+
+static void a_table_without_rows_says_what_that_means(void **state)
+{
+    (void)state;
+    prints("{\"rows\":[]}", "table rows id", (struct show_style){.none = "Nobody."}, "Nobody.\n");
+    shows("{\"rows\":[{\"id\":1}],\"next\":\"bob\"}", "table rows id", "ID\n 1\nmore with after=bob\n");
 }
 
 int main(void)
@@ -323,6 +356,8 @@ int main(void)
         cmocka_unit_test(tables_are_shortened_where_text_has_most_to_spare),
         cmocka_unit_test(programs_get_values_as_they_are),
         cmocka_unit_test(reports_are_fields_and_a_table),
+        cmocka_unit_test(findings_have_their_advice_on_lines_of_its_own),
+        cmocka_unit_test(a_table_without_rows_says_what_that_means),
         cmocka_unit_test(lines_of_json_stay_such),
         cmocka_unit_test(a_stream_goes_on_in_one_format),
         cmocka_unit_test(lines_are_parted_as_shells_do),

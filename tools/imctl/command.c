@@ -1,6 +1,8 @@
 #include "tools/imctl/command.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -19,6 +21,28 @@ static const char *name_of(const json_t *object)
 {
     const char *name = json_string_value(json_object_get(object, "name"));
     return name ? name : "";
+}
+
+/* A command's name as it is typed, "history delete". */
+static void put_name(struct im_out *out, const json_t *command)
+{
+    for (const char *p = name_of(command); *p; p++)
+        im_out_char(out, *p == '.' ? ' ' : *p);
+    im_out_char(out, '\0');
+}
+
+int command_misused(const json_t *command, const char *format, ...)
+{
+    struct im_out name = {0};
+    char said[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(said, sizeof said, format, args);
+    va_end(args);
+    put_name(&name, command);
+    complain("%s %s; see: imctl help %s", im_out_data(&name), said, im_out_data(&name));
+    im_out_clear(&name);
+    return EX_USAGE;
 }
 
 static void join(struct im_out *out, char **words, int count)
@@ -197,24 +221,19 @@ static int set_option(struct reading *r, const json_t *arg)
 {
     if (is_flag(arg))
         return set_value(r->params, arg, "yes");
-    if (r->at + 1 == r->count) {
-        complain("%s needs a value; see: imctl help %s", r->words[r->at], name_of(r->command));
-        return EX_USAGE;
-    }
+    if (r->at + 1 == r->count)
+        return command_misused(r->command, "needs a value after %.80s", r->words[r->at]);
     return set_value(r->params, arg, r->words[++r->at]);
 }
 
-/* -y and -n, which only commands that ask have. */
-static int set_answer(struct reading *r, const char *word)
+int command_answer(const json_t *command, const char *word, json_t *params, bool *yes)
 {
-    if (!find_arg(r->args, "dry", 3)) {
-        complain("%s has no %s.", name_of(r->command), word);
-        return EX_USAGE;
-    }
+    if (!find_arg(json_object_get(command, "args"), "dry", 3))
+        return command_misused(command, "has no %.80s", word);
     if (word[1] == 'y')
-        r->yes = true;
+        *yes = true;
     else
-        json_object_set_new(r->params, "dry", json_string("yes"));
+        json_object_set_new(params, "dry", json_string("yes"));
     return EX_OK;
 }
 
@@ -223,8 +242,16 @@ static int set_positional(struct reading *r, const char *word)
     const json_t *arg = json_array_get(r->args, r->position++);
     if (arg)
         return set_value(r->params, arg, word);
-    complain("%s takes no \"%s\"; see: imctl help %s", name_of(r->command), word, name_of(r->command));
-    return EX_USAGE;
+    return command_misused(r->command, "takes no \"%.80s\"", word);
+}
+
+/* "-c", "--type", "--type=x": whoever means the word itself says "--" first. */
+static bool looks_like_option(const char *word)
+{
+    size_t dashes = strspn(word, "-"), len = strspn(word + dashes, "abcdefghijklmnopqrstuvwxyz-_");
+    if (dashes == 1)
+        return len == 1 && !word[2];
+    return dashes == 2 && len > 0 && (!word[2 + len] || word[2 + len] == '=');
 }
 
 static int read_word(struct reading *r)
@@ -241,11 +268,15 @@ static int read_word(struct reading *r)
     if ((arg = find_letter(r, word)))
         return set_option(r, arg);
     if (strcmp(word, "-y") == 0 || strcmp(word, "-n") == 0)
-        return set_answer(r, word);
+        return command_answer(r->command, word, r->params, &r->yes);
     arg = equals || name > word ? find_arg(r->args, name, equals ? (size_t)(equals - name) : strlen(name)) : NULL;
     if (arg && equals)
         return set_value(r->params, arg, equals + 1);
-    return arg ? set_option(r, arg) : set_positional(r, word);
+    if (arg)
+        return set_option(r, arg);
+    if (looks_like_option(word))
+        return command_misused(r->command, "has no %.80s (after -- a word is taken as it is)", word);
+    return set_positional(r, word);
 }
 
 static int read_args(const json_t *command, char **words, int count, json_t *params, bool *yes)
@@ -285,10 +316,8 @@ static int check_required(const json_t *command, const json_t *params)
     size_t i;
     json_array_foreach(json_object_get(command, "args"), i, arg)
     {
-        if (is_required(arg) && !is_secret(arg) && !json_object_get(params, name_of(arg))) {
-            complain("%s needs %s; see: imctl help %s", name_of(command), name_of(arg), name_of(command));
-            return EX_USAGE;
-        }
+        if (is_required(arg) && !is_secret(arg) && !json_object_get(params, name_of(arg)))
+            return command_misused(command, "needs %s", name_of(arg));
     }
     return EX_OK;
 }

@@ -49,7 +49,15 @@ static bool has_line(const struct im_out *out, struct im_str line)
     return false;
 }
 
-/* The first sentence of help says enough. */
+/* The first sentence of help, up to a colon, says enough. */
+static size_t summary_len(const char *help)
+{
+    size_t n = 0;
+    while (help[n] && !((help[n] == '.' || help[n] == ':' || help[n] == ';') && (help[n + 1] == ' ' || !help[n + 1])))
+        n++;
+    return n;
+}
+
 static void offer(struct completion *c, struct im_str candidate, const char *help)
 {
     if (candidate.len < c->typed.len || memcmp(candidate.p, c->typed.p, c->typed.len) != 0 || !is_plain(candidate))
@@ -60,11 +68,10 @@ static void offer(struct completion *c, struct im_str candidate, const char *hel
     im_out_char(c->out, '\0'); /* so that has_line() ends */
     c->out->len--;
     if (!has_line(c->out, (struct im_str){im_out_data(&whole), whole.len})) {
-        const char *end = strstr(help, ". ");
         im_out_put(c->out, im_out_data(&whole), whole.len);
         if (*help)
             im_out_char(c->out, '\t');
-        im_out_safe(c->out, (struct im_str){help, end ? (size_t)(end - help) : strlen(help)}, false);
+        im_out_safe(c->out, (struct im_str){help, summary_len(help)}, false);
         im_out_char(c->out, '\n');
     }
     im_out_clear(&whole);
@@ -124,7 +131,7 @@ static void offer_choices(struct completion *c, const char *choices)
     }
 }
 
-static void offer_column(struct completion *c, const json_t *list, const char *column)
+static void offer_column(struct completion *c, const json_t *list, const char *column, const char *meaning)
 {
     const json_t *row;
     size_t i;
@@ -134,9 +141,9 @@ static void offer_column(struct completion *c, const json_t *list, const char *c
         const json_t *value = json_object_get(row, column);
         if (json_is_integer(value)) {
             snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-            offer(c, im_str(number), "");
+            offer(c, im_str(number), text_of(row, meaning));
         } else if (json_is_string(value)) {
-            offer(c, (struct im_str){json_string_value(value), json_string_length(value)}, "");
+            offer(c, (struct im_str){json_string_value(value), json_string_length(value)}, text_of(row, meaning));
         }
     }
 }
@@ -157,15 +164,15 @@ static json_t *list_params(const struct completion *c, const char *method)
     return json_object();
 }
 
-/* One "METHOD KEY COLUMN". */
+/* One "METHOD KEY COLUMN", perhaps with a column that tells what is meant. */
 static void offer_source(struct completion *c, struct im_str source)
 {
-    char text[3 * METHOD_MAX], method[METHOD_MAX], key[METHOD_MAX], column[METHOD_MAX];
+    char text[4 * METHOD_MAX], method[METHOD_MAX], key[METHOD_MAX], column[METHOD_MAX], meaning[METHOD_MAX] = "";
     snprintf(text, sizeof text, "%.*s", (int)source.len, source.p);
-    if (sscanf(text, "%63s %63s %63s", method, key, column) != 3)
+    if (sscanf(text, "%63s %63s %63s %63s", method, key, column, meaning) < 3)
         return;
     json_t *result = c->ask(c->arg, method, list_params(c, method));
-    offer_column(c, json_object_get(result, key), column);
+    offer_column(c, json_object_get(result, key), column, meaning);
     json_decref(result);
 }
 

@@ -192,7 +192,7 @@ void show_export(const json_t *result, const char *const *show, size_t words, co
     static const char *const fields[] = {"field", "value"}, *const lines[] = {"text"};
     const json_t *string = json_object_get(result, "text"), *row;
     size_t i;
-    if (is_show(show, words, "table", 3) || is_show(show, words, "report", 3)) {
+    if (is_show(show, words, "table", 3) || is_show(show, words, "report", 3) || is_show(show, words, "findings", 3)) {
         put_names(show + 2, words - 2, style, out);
         json_array_foreach(json_object_get(result, show[1]), i, row)
         {

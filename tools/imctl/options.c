@@ -8,7 +8,7 @@
 #define DEFAULT_SOCKET IM_RUNSTATEDIR "/imd/admin.sock"
 
 const char options_usage[] =
-    "Usage: imctl [-s SOCKET] [--json | --csv | --plain] COMMAND [ARGUMENT…]\n"
+    "Usage: imctl [-s SOCKET] [--json | --csv | --plain] [-n | -y] COMMAND [ARGUMENT…]\n"
     "       imctl [-s SOCKET]\n"
     "       imctl --version | --help\n"
     "\n"
@@ -17,12 +17,14 @@ const char options_usage[] =
     "Without a command, on a terminal: a shell that takes commands.\n"
     "--json prints the answer as it is, one JSON value on one line; --csv prints records with\n"
     "a line of names before them; --plain prints them without, and with tabs between.\n"
-    "Exit statuses are those of sysexits.h.\n";
+    "-n only shows what a command would do that otherwise asks, and -y answers it; both may\n"
+    "stand after the command too. Exit statuses are those of sysexits.h.\n";
 
 static const struct option longs[] = {
     {"csv", no_argument, NULL, 'C'},          {"help", no_argument, NULL, 'h'},
     {"json", no_argument, NULL, 'j'},         {"plain", no_argument, NULL, 'P'},
     {"socket", required_argument, NULL, 's'}, {"version", no_argument, NULL, 'V'},
+    {"yes", no_argument, NULL, 'y'},          {"dry", no_argument, NULL, 'n'},
     {"complete", no_argument, NULL, 'c'},     {0},
 };
 
@@ -53,6 +55,12 @@ static bool take(struct options *options, int c)
     case 'V':
         options->version = true;
         return true;
+    case 'y':
+        options->yes = true;
+        return true;
+    case 'n':
+        options->dry = true;
+        return true;
     case 'c':
         options->complete = true;
         return true;
@@ -65,7 +73,7 @@ bool options_parse(struct options *options, int argc, char **argv, int *used)
 {
     int c;
     optind = 0;
-    while ((c = getopt_long(argc, argv, "+s:jhV", longs, NULL)) != -1)
+    while ((c = getopt_long(argc, argv, "+s:jhVyn", longs, NULL)) != -1)
         if (!take(options, c))
             return false;
     *used = optind;

@@ -8,7 +8,7 @@
 struct options {
     const char *socket;
     enum show_format format;
-    bool help, version, complete;
+    bool help, version, complete, yes, dry;
 };
 
 extern const char options_usage[];

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -82,6 +83,9 @@ static void mention_rest(const json_t *result, const char *show, enum show_forma
     size_t shown = sscanf(show, "table %63s", key) == 1 ? json_array_size(json_object_get(result, key)) : SIZE_MAX;
     if (shown != SIZE_MAX && total > (json_int_t)shown)
         complain("note: %zu of %" JSON_INTEGER_FORMAT " %s; more with limit=NUMBER", shown, total, key);
+    const char *next = json_string_value(json_object_get(result, "next"));
+    if (shown != SIZE_MAX && next)
+        complain("note: more with after=%s", next);
     if (strncmp(show, "line ", 5) == 0 && dropped > 0)
         complain("note: %" JSON_INTEGER_FORMAT " were left out", dropped);
     json_array_foreach(json_object_get(result, "problems"), i, problem)
@@ -153,6 +157,7 @@ static int call_and_print(struct client *client, const struct options *options, 
     struct printing printing = {show ? show : "fields", run_style(options), client};
     int status;
     bool more = false;
+    printing.style.none = json_string_value(json_object_get(command, "none"));
     do {
         json_t *response = NULL;
         status = call(client, command, json_incref(params), &printing, &response);
@@ -188,11 +193,9 @@ static int show_plan(struct client *client, const json_t *command, const json_t 
 
 static int confirm(struct client *client, const json_t *command, const json_t *params)
 {
-    if (!isatty(STDIN_FILENO)) {
-        complain("%s cannot be undone, and there is nobody to ask: say -y, or -n to see what it would do.",
-                 json_string_value(json_object_get(command, "name")));
-        return EX_USAGE;
-    }
+    if (!isatty(STDIN_FILENO))
+        return command_misused(command,
+                               "asks first, and there is nobody to ask: say -y, or -n to see what it would do");
     int status = show_plan(client, command, params), answer;
     if (status != EX_OK)
         return status;
@@ -248,7 +251,11 @@ int run_words(struct client *client, const struct options *options, const json_t
     int status = command_match(table, words, count, &command, &params, &yes);
     if (status != EX_OK)
         return status;
-    if (json_object_get(command, "asks") && !yes && !json_object_get(params, "dry"))
+    if (options->yes)
+        status = command_answer(command, "-y", params, &yes);
+    if (status == EX_OK && options->dry)
+        status = command_answer(command, "-n", params, &yes);
+    if (status == EX_OK && json_object_get(command, "asks") && !yes && !json_object_get(params, "dry"))
         status = confirm(client, command, params);
     if (status == EX_OK && command_is_own(command))
         status = own_run(json_string_value(json_object_get(command, "name")), client, options, params);
@@ -258,7 +265,35 @@ int run_words(struct client *client, const struct options *options, const json_t
     return status;
 }
 
-int run_command(const struct options *options, char **words, int count)
+/* What is wrong, where monitoring systems look for it: on standard output, and as they call it. */
+
+static int hold_complaints(void)
+{
+    int kept = memfd_create("complaints", MFD_CLOEXEC), old = dup(STDERR_FILENO);
+    fflush(stderr);
+    if (kept >= 0 && old >= 0)
+        dup2(kept, STDERR_FILENO);
+    close(kept);
+    return old;
+}
+
+static int tell_complaints(int old, int status)
+{
+    char text[1000];
+    fflush(stderr);
+    ssize_t n = pread(STDERR_FILENO, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    dup2(old, STDERR_FILENO);
+    close(old);
+    if (status <= 2) {
+        fputs(text, stderr);
+        return status;
+    }
+    printf("UNKNOWN - %s", strncmp(text, "imctl: ", 7) == 0 ? text + 7 : text);
+    return 3;
+}
+
+static int run_any(const struct options *options, char **words, int count)
 {
     struct client client = {.path = options->socket, .fd = -1};
     json_t *table = NULL;
@@ -271,5 +306,13 @@ int run_command(const struct options *options, char **words, int count)
         status = run_words(&client, options, table, words, count);
     json_decref(table);
     client_close(&client);
-    return strcmp(words[0], "check") == 0 && status > 2 ? 3 : status; /* what monitoring calls unknown */
+    return status;
+}
+
+int run_command(const struct options *options, char **words, int count)
+{
+    if (strcmp(words[0], "check") != 0)
+        return run_any(options, words, count);
+    int old = hold_complaints();
+    return tell_complaints(old, run_any(options, words, count));
 }

@@ -22,9 +22,10 @@ static bool is_time(const char *key)
     return ends_with(key, "_ms") || ends_with(key, "_us");
 }
 
+/* Also at the end of a path, "store.bytes". */
 static bool is_size(const char *key)
 {
-    return strcmp(key, "bytes") == 0 || ends_with(key, "_bytes");
+    return strcmp(key, "bytes") == 0 || ends_with(key, "_bytes") || ends_with(key, ".bytes");
 }
 
 /* Values. */
@@ -120,6 +121,7 @@ static void put_flat(struct im_out *out, json_t *object)
             im_out_str(out, key);
         else
             show_value(out, key, value);
+        im_out_str(out, ends_with(key, "ago_ms") ? " ago" : "");
     }
 }
 
@@ -231,15 +233,23 @@ static void add_row(struct table *t, const json_t *row, const char *const *colum
     }
 }
 
-static void put_rest(const json_t *result, const char *key, size_t shown, struct im_out *out)
+static void put_rest(const json_t *result, const char *key, size_t shown, const char *none, struct im_out *out)
 {
     const json_t *problem;
     size_t i;
     json_int_t total = json_integer_value(json_object_get(result, "total"));
-    if (shown == 0)
+    const char *next = json_string_value(json_object_get(result, "next"));
+    if (shown == 0 && none)
+        im_out_printf(out, "%s\n", none);
+    else if (shown == 0)
         im_out_printf(out, "no %s\n", key);
     else if (total > (json_int_t)shown)
         im_out_printf(out, "%zu of %" JSON_INTEGER_FORMAT " %s; more with limit=NUMBER\n", shown, total, key);
+    if (next) {
+        im_out_str(out, "more with after=");
+        im_out_safe(out, im_str(next), false);
+        im_out_char(out, '\n');
+    }
     json_array_foreach(json_object_get(result, "problems"), i, problem)
     {
         im_out_safe(out, im_str(json_string_value(problem)), false);
@@ -262,7 +272,7 @@ static void show_table(const json_t *result, const char *key, const char *const 
     }
     if (json_array_size(rows) > 0)
         table_write(&t, style->bold, style->width, out);
-    put_rest(result, key, json_array_size(rows), out);
+    put_rest(result, key, json_array_size(rows), style->none, out);
     table_free(&t);
 }
 
@@ -280,10 +290,74 @@ static void show_report(const json_t *result, const char *key, const char *const
 {
     json_t *rest = json_copy((json_t *)(uintptr_t)result);
     json_object_del(rest, key);
+    json_object_del(rest, "exit");
     show_fields(rest, out);
     im_out_char(out, '\n');
     show_table(result, key, columns, count, style, out);
     json_decref(rest);
+}
+
+/* Findings: STATE WHAT FOUND, and the advice on lines of its own, for it is to be read whole. */
+
+static void put_state(struct im_out *out, const char *state, bool colour)
+{
+    const char *code = strcmp(state, "OK") == 0 ? "32" : strcmp(state, "WARN") == 0 ? "33" : "1;31";
+    if (colour)
+        im_out_printf(out, "\033[%sm", code);
+    im_out_safe(out, im_str(state), false);
+    im_out_printf(out, "%s%*s", colour ? "\033[0m" : "", strlen(state) < 4 ? (int)(4 - strlen(state)) : 0, "");
+}
+
+static const char *text_of(const json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "";
+}
+
+static void put_finding(struct im_out *out, const json_t *row, const char *const *columns, size_t indent,
+                        const struct show_style *style)
+{
+    const char *what = text_of(row, columns[1]), *advice = text_of(row, columns[3]);
+    put_state(out, text_of(row, columns[0]), style->bold);
+    im_out_str(out, "  ");
+    im_out_safe(out, im_str(what), false);
+    im_out_printf(out, "%*s", (int)(indent - 6 - text_width(im_str(what))), "");
+    text_wrap(out, im_str(text_of(row, columns[2])), indent, style->width);
+    if (*advice) {
+        im_out_printf(out, "\n%*s→ ", (int)indent, "");
+        text_wrap(out, im_str(advice), indent + 2, style->width);
+    }
+    im_out_char(out, '\n');
+}
+
+static void put_sums(struct im_out *out, const json_t *rows, const char *column)
+{
+    static const char *const states[] = {"OK", "WARN", "FAIL"};
+    const json_t *row;
+    size_t i, counts[3] = {0};
+    json_array_foreach(rows, i, row)
+    {
+        for (size_t k = 0; k < 3; k++)
+            counts[k] += strcmp(text_of(row, column), states[k]) == 0;
+    }
+    im_out_printf(out, "%zu ok, %zu to look at, %zu wrong\n", counts[0], counts[1], counts[2]);
+}
+
+static void show_findings(const json_t *result, const char *key, const char *const *columns,
+                          const struct show_style *style, struct im_out *out)
+{
+    const json_t *rows = json_object_get(result, key), *row;
+    size_t i, widest = 0;
+    json_array_foreach(rows, i, row)
+    {
+        size_t width = text_width(im_str(text_of(row, columns[1])));
+        widest = width > widest ? width : widest;
+    }
+    json_array_foreach(rows, i, row)
+    {
+        put_finding(out, row, columns, widest + 8, style);
+    }
+    put_sums(out, rows, columns[0]);
 }
 
 /* Of a stream that is over, all has been said but this. */
@@ -304,11 +378,14 @@ static void show_people(const json_t *result, const char *const *show, size_t wo
         put_left_out(result, out);
     } else if (words > 2 && strcmp(show[0], "report") == 0) {
         show_report(result, show[1], show + 2, words - 2, style, out);
+    } else if (words == 6 && strcmp(show[0], "findings") == 0) {
+        show_findings(result, show[1], show + 2, style, out);
     } else if (words > 2 && strcmp(show[0], "table") == 0) {
         show_table(result, show[1], show + 2, words - 2, style, out);
     } else {
         json_t *fields =
             json_is_object(result) ? json_copy((json_t *)(uintptr_t)result) : json_pack("{s:O}", "result", result);
+        json_object_del(fields, "exit"); /* the shell will tell */
         show_fields(fields, out);
         json_decref(fields);
     }

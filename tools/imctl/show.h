@@ -14,16 +14,17 @@ enum show_format {
 
 struct show_style {
     enum show_format format;
-    bool bold;    /* headings, for people */
-    size_t width; /* of the terminal: tables for people are shortened to it; 0: no terminal */
-    bool live;    /* a line that says how it goes may be written over the one before */
-    bool goes_on; /* what comes continues what was written before: no line of names again */
+    bool bold;        /* headings, for people */
+    size_t width;     /* of the terminal: tables for people are shortened to it; 0: no terminal */
+    bool live;        /* a line that says how it goes may be written over the one before */
+    bool goes_on;     /* what comes continues what was written before: no line of names again */
+    const char *none; /* what is said instead of a table without rows; NULL: "no KEY" */
 };
 
 /* Writes a result in the way its command's `show` asks for ("text", "fields", "table KEY COLUMN…", "report KEY
- * COLUMN…": fields and then a table, "ndjson KEY": lines of JSON, "line KEY…": a stream, of which all
- * has been said; "progress KEY…": one of which the result is the last item). What it does not know it shows as fields.
- */
+ * COLUMN…": fields and then a table, "findings KEY STATE WHAT FOUND ADVICE", "ndjson KEY": lines of JSON, "line KEY…":
+ * a stream, of which all has been said; "progress KEY…": one of which the result is the last item). What it does not
+ * know it shows as fields. */
 void show_result(const json_t *result, const char *show, const struct show_style *, struct im_out *);
 
 /* Writes one item of a stream, by the same `show`: "line KEY…" is these values in a line, and then the others by name;

@@ -39,6 +39,26 @@ struct im_str text_cut(struct im_str s, size_t width)
     return (struct im_str){s.p, measure(s, width, &got)};
 }
 
+void text_wrap(struct im_out *out, struct im_str text, size_t indent, size_t width)
+{
+    struct im_out safe = {0};
+    im_out_safe(&safe, text, false);
+    const char *p = im_out_data(&safe), *end = p + safe.len;
+    for (size_t column = indent; p < end;) {
+        const char *space = memchr(p, ' ', (size_t)(end - p)), *stop = space ? space : end;
+        size_t wide = text_width((struct im_str){p, (size_t)(stop - p)});
+        bool first = column == indent, breaks = width && !first && column + 1 + wide > width;
+        if (breaks)
+            im_out_printf(out, "\n%*s", (int)indent, "");
+        else if (!first)
+            im_out_char(out, ' ');
+        im_out_put(out, p, (size_t)(stop - p));
+        column = (breaks ? indent : column + !first) + wide;
+        p = stop + (space != NULL);
+    }
+    im_out_clear(&safe);
+}
+
 void table_init(struct table *t, size_t columns)
 {
     *t = (struct table){.columns = columns, .right = im_zalloc(columns * sizeof *t->right)};

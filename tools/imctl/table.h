@@ -25,6 +25,9 @@ void table_write(const struct table *, bool bold, size_t width, struct im_out *)
 /* Columns that safe text takes on a terminal. */
 size_t text_width(struct im_str);
 /* As much of the beginning of safe text as takes at most `width` columns. */
+/* Writes text, made safe, broken at spaces into lines of `width` columns, of which the second and further ones begin
+ * with `indent` spaces; the first one begins where the caller is, at that column. width 0: one line. */
+void text_wrap(struct im_out *, struct im_str text, size_t indent, size_t width);
 struct im_str text_cut(struct im_str, size_t width);
 
 #endif

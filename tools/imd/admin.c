@@ -233,6 +233,7 @@ static void audit(const struct im_rpc_call *call, enum im_reason outcome)
 /* Opening. */
 
 const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
+                                                         imd_people_commands,
                                                          imd_user_commands,
                                                          imd_token_commands,
                                                          imd_group_commands,
@@ -247,7 +248,10 @@ const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
                                                          imd_ban_commands,
                                                          imd_say_commands,
                                                          imd_data_commands,
+                                                         imd_doctor_commands,
                                                          imd_judge_commands,
+                                                         imd_drain_commands,
+                                                         imd_worker_commands,
                                                          imd_drain_commands,
                                                          imd_worker_commands,
                                                          NULL};

@@ -35,15 +35,25 @@ static inline bool imd_is_dry(const struct im_rpc_call *call)
 /* A time such as "30d" from the argument; false: the call has failed. Absent: *ms = otherwise. */
 bool imd_read_period(struct im_rpc_call *, const char *arg, uint64_t otherwise, uint64_t *ms);
 
+/* Lets imctl exit with this status; returns result. */
+static inline json_t *imd_exits(json_t *result, int status)
+{
+    json_object_set_new(result, "exit", json_integer(status));
+    return result;
+}
+
 /* The commands, in tables that end with name NULL. Their host is the struct imd. */
 extern const struct im_rpc_command imd_admin_commands[], imd_user_commands[], imd_token_commands[],
     imd_group_commands[], imd_hook_commands[], imd_latency_commands[], imd_session_commands[], imd_tail_commands[],
     imd_config_commands[], imd_why_commands[], imd_imctl_commands[], imd_store_commands[], imd_ban_commands[],
-    imd_say_commands[], imd_data_commands[], imd_judge_commands[], imd_drain_commands[], imd_worker_commands[];
+    imd_say_commands[], imd_data_commands[], imd_judge_commands[], imd_doctor_commands[], imd_people_commands[],
+    imd_drain_commands[], imd_worker_commands[];
 /* A session as a JSON object, as `sessions` lists it. */
 json_t *imd_describe_session(const struct im_session_view *);
 /* A value of the configuration as JSON. */
 json_t *imd_config_value(const struct im_config_row *, const void *base);
+/* The listeners' transports and addresses, an array of strings. */
+json_t *imd_config_listeners(const struct im_config *);
 /* Lines of text as an array of strings. */
 json_t *imd_lines(const struct im_out *);
 

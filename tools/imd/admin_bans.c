@@ -142,10 +142,17 @@ static void mute(struct im_rpc_call *call)
 static void drop_done(struct imd_job *job)
 {
     bool held = imd_unban(job->imd, im_str(job->text));
-    if (job->op.drop.count == 0 && !held)
-        imd_job_fail(job, IM_NOT_FOUND, "there is no such ban; see: imctl ban list");
-    else
-        imd_job_end(job, json_pack("{s:s}", "ended", job->text));
+    const char *slash = strchr(job->text, '/'); /* KIND/WHO */
+    json_t *result = json_object();
+    im_json_set_text(result, "kind", (struct im_str){job->text, (size_t)(slash - job->text)});
+    im_json_set_text(result, "who", im_str(slash + 1));
+    json_object_set_new(result, "ended", json_true());
+    if (job->op.drop.count > 0 || held) {
+        imd_job_end(job, result);
+        return;
+    }
+    json_decref(result);
+    imd_job_fail(job, IM_NOT_FOUND, "there is no such ban; see: imctl ban list");
 }
 
 static void drop(struct im_rpc_call *call, enum im_ban_kind kind)

@@ -9,6 +9,7 @@
 #include "tools/imd/daemon.h"
 #include "tools/imd/filter.h"
 #include "tools/imd/upgrade.h"
+#include "tools/imd/usage.h"
 #include "tools/safe_json.h"
 #include "transports/gate.h"
 #include "transports/listener.h"
@@ -55,6 +56,30 @@ static json_t *store_status(const struct imd *imd, const struct im_store_stats *
     return store;
 }
 
+static bool count_load(void *arg, const struct im_session_view *view)
+{
+    uint64_t *counts = arg;
+    counts[0] += view->held != NULL;
+    counts[1] += view->behind > 0;
+    return true;
+}
+
+/* What it costs, and who does not get on. */
+static void put_load(json_t *status, const struct imd *imd)
+{
+    uint64_t counts[2] = {0};
+    struct imd_usage usage;
+    imd_usage_look(&usage);
+    im_core_sessions(imd->core, count_load, counts);
+    im_json_set_number(status, "connections_max", imd->config->connections);
+    im_json_set_number(status, "sessions_held", counts[0]);
+    im_json_set_number(status, "sessions_behind", counts[1]);
+    im_json_set_number(status, "memory_bytes", usage.resident_bytes);
+    im_json_set_number(status, "cpu_ms", usage.cpu_us / 1000);
+    im_json_set_number(status, "descriptors_max", usage.descriptors_max);
+    im_json_set_number(status, "disk_free_bytes", usage.disk_free_bytes);
+}
+
 static void status_ready(void *arg, const struct im_store_stats *stats)
 {
     struct im_rpc_call *call = arg;
@@ -72,6 +97,7 @@ static void status_ready(void *arg, const struct im_store_stats *stats)
     im_json_set_number(status, "users", online.users);
     im_json_set_number(status, "sessions", online.sessions);
     im_json_set_number(status, "connections", im_gate_count(imd->env.gate));
+    put_load(status, imd);
     json_object_set_new(status, "listen", listening(imd));
     im_json_set_text(status, "metrics",
                      im_str(imd->metrics_listener ? im_listener_address(imd->metrics_listener) : NULL));
@@ -138,6 +164,8 @@ json_t *imd_describe_session(const struct im_session_view *v)
     im_json_set_number(row, "cursor", v->cursor);
     im_json_set_number(row, "behind", v->behind);
     im_json_set_number(row, "queued_bytes", v->queued);
+    im_json_set_number(row, "commands", v->commands);
+    im_json_set_number(row, "sent", v->sent);
     return row;
 }
 
@@ -378,6 +406,7 @@ static void reload(struct im_rpc_call *call)
         json_t *result = json_object();
         json_object_set_new(result, "changed", imd_lines(&done.changed));
         json_object_set_new(result, "needs_restart", imd_lines(&done.restart));
+        json_object_set_new(result, "changes", done.changes ? json_incref(done.changes) : json_array());
         im_rpc_result(call, result);
     } else {
         size_t n = done.problems.len;
@@ -402,6 +431,10 @@ static json_t *log_levels(struct imd *imd)
     for (size_t i = 0; i < im_subsystem_count; i++)
         im_json_set_text(parts, im_subsystems[i],
                          im_str(im_log_level_name(im_log_file_level(imd->log_file, im_subsystems[i]))));
+    if (imd->log_levels_end_ms)
+        im_json_set_number(result, "back_in_ms", imd->log_levels_end_ms - im_loop_now_ms());
+    else
+        json_object_set_new(result, "back_in_ms", json_null());
     json_object_set_new(result, "parts", parts);
     return result;
 }
@@ -465,6 +498,7 @@ static void commands(struct im_rpc_call *call)
 const struct im_rpc_command imd_admin_commands[] = {
     {
         .name = "status",
+        .section = IM_RPC_SEE,
         .help = "How the server is: version, uptime, listeners, who is connected, the store.",
         .example = "status",
         .show = "fields",
@@ -472,6 +506,7 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "online",
+        .section = IM_RPC_SEE,
         .help = "How many users and sessions there are, and over which transports. Counted now, not remembered.",
         .example = "online",
         .show = "fields",
@@ -479,11 +514,13 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "sessions",
+        .section = IM_RPC_SEE,
         .args = {{"user", IM_RPC_ONLINE, false, NULL, "Only this user's sessions."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 1000 unless told otherwise."},
                  {"filter", IM_RPC_STRING, false, NULL, "Only those of which all of it is true."}},
         .help = "Every connection of a client, logged in or not. A filter is comparisons joined by "
                 "\"and\": " IMD_FILTER_HELP,
+        .usage = "[USER] [limit=N] [--filter EXPR]",
         .example = "sessions --filter 'transport=websocket and queue>64KiB'",
         .show = "table sessions id user device transport dialect state address age_ms idle_ms queued_bytes",
         .run = sessions,
@@ -504,6 +541,7 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "counters",
+        .section = IM_RPC_SEE,
         .help = "All counters since the start; the same as in /metrics. Reasons that never came up are left out.",
         .example = "counters",
         .show = "fields",
@@ -511,6 +549,7 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "config",
+        .section = IM_RPC_SEE,
         .help = "The configuration in force, defaults included, and the files it was read from.",
         .example = "config",
         .show = "fields",
@@ -521,9 +560,11 @@ const struct im_rpc_command imd_admin_commands[] = {
         .access = IM_RPC_WRITE,
         .help =
             "Read the configuration and the TLS certificates again, as SIGHUP does. If anything is wrong with them, "
-            "the old ones stay and the answer says why.",
+            "the old ones stay and the answer says why; otherwise it says what changed, and what of it needs a "
+            "restart.",
         .example = "reload",
-        .show = "fields",
+        .show = "table changes key before now effect",
+        .none = "Read again; nothing is different.",
         .run = reload,
     },
     {
@@ -532,12 +573,14 @@ const struct im_rpc_command imd_admin_commands[] = {
                  {"part", IM_RPC_STRING, false, log_parts + 1, "Only of this part; all that have none of their own."},
                  {"for", IM_RPC_STRING, false, NULL, "Then the configuration's levels are back, such as 10m."}},
         .help = "Show how much is logged, by part of the server, or change it.",
+        .usage = "[LEVEL [PART]] [--for TIME]",
         .example = "log level debug store --for 10m",
         .show = "fields",
         .run = log_level,
     },
     {
         .name = "help",
+        .section = IM_RPC_HELP,
         .args = {{"command", IM_RPC_COMMAND, false, NULL, "Only about this command."}},
         .help = "The commands, or all about one.",
         .example = "help kick",
@@ -546,6 +589,7 @@ const struct im_rpc_command imd_admin_commands[] = {
     },
     {
         .name = "commands",
+        .section = IM_RPC_HELP,
         .help = "This table, for programs.",
         .example = "--json commands",
         .show = "table commands name access help",

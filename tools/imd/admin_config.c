@@ -32,7 +32,7 @@ static void compare_row(const struct diff *d, const struct im_config_row *row)
         pending ? imd_config_value(row, d->file) : NULL, row->reload);
 }
 
-static json_t *listeners(const struct im_config *config)
+json_t *imd_config_listeners(const struct im_config *config)
 {
     const struct im_config_row *transport = im_config_find(im_listen_rows, im_listen_row_count, IM_STR("transport"));
     json_t *list = json_array();
@@ -51,7 +51,8 @@ static void compare_listeners(const struct diff *d)
 {
     bool pending = d->file && !im_config_same_listeners(d->now, d->file);
     if (pending || !im_config_same_listeners(d->now, d->defaults))
-        add(d, "listen", listeners(d->now), listeners(d->defaults), pending ? listeners(d->file) : NULL, false);
+        add(d, "listen", imd_config_listeners(d->now), imd_config_listeners(d->defaults),
+            pending ? imd_config_listeners(d->file) : NULL, false);
 }
 
 static void config_diff(struct im_rpc_call *call)
@@ -78,6 +79,7 @@ static void config_diff(struct im_rpc_call *call)
 const struct im_rpc_command imd_config_commands[] = {
     {
         .name = "config.diff",
+        .section = IM_RPC_SEE,
         .help = "What differs from the defaults; and what the file says that is not in effect yet, with what that "
                 "needs: a reload, or a restart. Of a listener only the transport and the address are told.",
         .example = "config diff",

@@ -296,7 +296,8 @@ static void purge_found(struct imd_job *job)
     free(d->rows);
     if (json_array_size(names) == 0) {
         json_decref(names);
-        imd_job_fail(job, IM_NOT_FOUND, "%s has no such device; see: imctl user show %s", job->name.bytes,
+        imd_job_fail(job, IM_NOT_FOUND, "%s has no %s; see: imctl user show %s", job->name.bytes,
+                     im_rpc_string(job->call, "device").p ? "such device" : "device: nobody has come as that yet",
                      job->name.bytes);
         return;
     }
@@ -326,6 +327,7 @@ static void queue_purge(struct im_rpc_call *call)
 const struct im_rpc_command imd_data_commands[] = {
     {
         .name = "history.export",
+        .section = IM_RPC_DATA,
         .access = IM_RPC_WRITE, /* other people's words: not for whoever may only look */
         .args = {USER_ARG,
                  {"own", IM_RPC_STRING, false, "yes", "Only what the user has written."},
@@ -340,6 +342,7 @@ const struct im_rpc_command imd_data_commands[] = {
     },
     {
         .name = "history.delete",
+        .section = IM_RPC_DATA,
         .access = IM_RPC_WRITE,
         .args = {USER_ARG, IMD_DRY_ARG},
         .help =

@@ -198,9 +198,13 @@ const struct im_rpc_command imd_drain_commands[] = {
                  {"deadline", IM_RPC_STRING, false, NULL,
                   "Who is still here then is cut off; 2s unless told otherwise."},
                  IMD_DRY_ARG},
-        .help = "Let another program, usually what was just installed, take the server's place. It is first tried "
-                "whether it can. Then it gets the sockets, on which connections wait meanwhile, and the store; "
-                "clients are told to come back. If it fails, the program that ran before goes on.",
+        .help =
+            "Let another program, usually what was just installed, take the server's place. It is first tried "
+            "whether it can. Then it gets the sockets, on which connections wait meanwhile, and the store; "
+            "clients are told to come back, and nobody is refused. imctl waits for it, and says for how long nobody "
+            "was let in. If it fails, the program that ran before goes on. With -n it is only tried, and what it "
+            "would open and leave is shown; schema_from and schema_to differ when it would write the store in a "
+            "way that the program before it does not know. A store in memory needs a restart.",
         .usage = "[--binary FILE] [--deadline TIME]",
         .example = "upgrade",
         .show = "imctl",

@@ -242,6 +242,7 @@ static void report_close(struct im_rpc_call *call)
 const struct im_rpc_command imd_group_commands[] = {
     {
         .name = "group.list",
+        .section = IM_RPC_GROUPS,
         .args = {{"after", IM_RPC_GROUP, false, NULL, "Go on after this one: `next` of the answer before."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 200 unless told otherwise."}},
         .help = "The groups there are, by name.",
@@ -252,6 +253,7 @@ const struct im_rpc_command imd_group_commands[] = {
     },
     {
         .name = "groups",
+        .section = IM_RPC_SEE,
         .args = {{"after", IM_RPC_GROUP, false, NULL, "Go on after this one: `next` of the answer before."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 200 unless told otherwise."}},
         .help = "The groups there are, and how many members each has and how many of these are here.",
@@ -262,6 +264,7 @@ const struct im_rpc_command imd_group_commands[] = {
     },
     {
         .name = "group.show",
+        .section = IM_RPC_GROUPS,
         .args = {GROUP_ARG},
         .help = "One group: topic, settings, how many members.",
         .example = "group show '#tea'",
@@ -270,6 +273,8 @@ const struct im_rpc_command imd_group_commands[] = {
     },
     {
         .name = "group.members",
+        .section = IM_RPC_GROUPS,
+        .access = IM_RPC_PEOPLE,
         .args = {GROUP_ARG},
         .help = "Who is in a group, was invited or banned.",
         .example = "group members '#tea'",
@@ -278,6 +283,7 @@ const struct im_rpc_command imd_group_commands[] = {
     },
     {
         .name = "group.delete",
+        .section = IM_RPC_GROUPS,
         .access = IM_RPC_WRITE,
         .args = {GROUP_ARG, IMD_DRY_ARG},
         .help = "Delete a group. Its members learn it as if an owner had done it, and keep their history.",
@@ -288,6 +294,8 @@ const struct im_rpc_command imd_group_commands[] = {
     },
     {
         .name = "report.list",
+        .section = IM_RPC_GROUPS,
+        .access = IM_RPC_PEOPLE,
         .help = "What users have reported and nobody has closed.",
         .example = "report list",
         .show = "table reports ticket time by user conv seq text",
@@ -295,6 +303,8 @@ const struct im_rpc_command imd_group_commands[] = {
     },
     {
         .name = "report.show",
+        .section = IM_RPC_GROUPS,
+        .access = IM_RPC_PEOPLE,
         .args = {TICKET_ARG},
         .help = "One report.",
         .example = "report show 5d1f0a9be2c4",
@@ -303,6 +313,7 @@ const struct im_rpc_command imd_group_commands[] = {
     },
     {
         .name = "report.close",
+        .section = IM_RPC_GROUPS,
         .access = IM_RPC_WRITE,
         .args = {TICKET_ARG},
         .help = "Take a report off the list.",

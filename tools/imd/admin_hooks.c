@@ -105,6 +105,8 @@ static void describe_state(json_t *row, const struct imd_hook *hook)
     struct im_hook_view v = {.state = "disabled", .problem = ""};
     if (hook->running)
         im_hook_look(hook->running, &v);
+    else if (hook->rule.gone)
+        v.problem = "the receiver answered 410: it wants no more";
     im_json_set_text(row, "state", im_str(v.state));
     im_json_set_number(row, "waiting", v.waiting);
     im_json_set_number(row, "delivered", v.delivered);
@@ -170,7 +172,7 @@ static void shown(struct im_store_op *op)
     } else {
         json_t *result = describe(s->call, hook);
         im_json_set_number(result, "behind", s->op.count);
-        set_flag(result, "behind_more", s->op.count >= BEHIND_MAX);
+        set_flag(result, "behind_more", s->op.count >= BEHIND_MAX); /* and no further was counted */
         im_rpc_result(s->call, result);
     }
     for (size_t i = 0; op->status == IM_OK && i < s->op.count; i++)
@@ -307,6 +309,7 @@ static void enable(struct im_rpc_call *call, bool on)
         return;
     im_hook_rule_copy(&rule, &hook->rule);
     rule.enabled = on;
+    rule.gone = false;
     imd_hooks_put(hooks_of(call), hook->name, &rule, false, changed, call);
 }
 
@@ -333,10 +336,13 @@ static void tried(void *arg, const struct im_http_outcome *outcome)
 {
     struct im_rpc_call *call = arg;
     json_t *result = json_object();
+    bool accepted = outcome->status >= 200 && outcome->status < 300;
     im_json_set_text(result, "name", im_rpc_string(call, "name"));
-    set_flag(result, "accepted", outcome->status >= 200 && outcome->status < 300);
+    set_flag(result, "accepted", accepted);
     json_object_set_new(result, "status", outcome->status ? json_integer(outcome->status) : json_null());
     im_json_set_text(result, "problem", im_str(outcome->problem));
+    if (!accepted)
+        imd_exits(result, 1);
     im_rpc_result(call, result);
 }
 
@@ -427,6 +433,7 @@ static void hook_in(struct im_rpc_call *call)
 const struct im_rpc_command imd_hook_commands[] = {
     {
         .name = "hook.list",
+        .section = IM_RPC_HOOKS,
         .help = "The outgoing webhooks, and how each is doing.",
         .example = "hook list",
         .show = "table hooks name user url when state waiting delivered failed last_status problem next_ms",
@@ -434,6 +441,7 @@ const struct im_rpc_command imd_hook_commands[] = {
     },
     {
         .name = "hook.show",
+        .section = IM_RPC_HOOKS,
         .args = {NAME_ARG(true)},
         .help = "One outgoing webhook: what it is told of, how it is doing, and how many events of the log it is "
                 "behind. The secret is not shown.",
@@ -443,6 +451,7 @@ const struct im_rpc_command imd_hook_commands[] = {
     },
     {
         .name = "hook.add",
+        .section = IM_RPC_HOOKS,
         .access = IM_RPC_WRITE,
         .args = {{"name", IM_RPC_STRING, true, NULL, "A name for it: a-z, 0-9, '.', '_' and '-'."},
                  {"user", IM_RPC_USER, true, NULL, "Whose events it gets: a user's id, often a bot's."},
@@ -462,6 +471,7 @@ const struct im_rpc_command imd_hook_commands[] = {
     },
     {
         .name = "hook.del",
+        .section = IM_RPC_HOOKS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG(true)},
         .help = "Delete an outgoing webhook, and forget how far it was.",
@@ -471,6 +481,7 @@ const struct im_rpc_command imd_hook_commands[] = {
     },
     {
         .name = "hook.enable",
+        .section = IM_RPC_HOOKS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG(true)},
         .help = "Let a webhook go on where it was. One that was enabled tries again at once.",
@@ -480,6 +491,7 @@ const struct im_rpc_command imd_hook_commands[] = {
     },
     {
         .name = "hook.disable",
+        .section = IM_RPC_HOOKS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG(true)},
         .help = "Stop a webhook. What happens meanwhile waits for it in the log.",
@@ -489,6 +501,7 @@ const struct im_rpc_command imd_hook_commands[] = {
     },
     {
         .name = "hook.test",
+        .section = IM_RPC_HOOKS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG(true)},
         .help = "Post a test event to a webhook's URL, beside the queue, and tell how it was answered.",
@@ -498,6 +511,7 @@ const struct im_rpc_command imd_hook_commands[] = {
     },
     {
         .name = "hook.in",
+        .section = IM_RPC_HOOKS,
         .access = IM_RPC_WRITE,
         .args = {{"user", IM_RPC_USER, true, NULL, "Who the messages are from: a user's id, often a bot's."},
                  {"to", IM_RPC_TARGET, true, NULL, "Where they go: an id, or a #group that the user is in."},

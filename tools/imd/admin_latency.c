@@ -27,6 +27,7 @@ static json_t *describe(enum im_histogram_kind kind, const struct im_histogram_v
     json_t *row = json_object();
     im_json_set_text(row, "what", im_str(im_histogram_info(kind)->name));
     im_json_set_number(row, "count", v->count);
+    im_json_set_number(row, "sum_us", v->sum);
     im_json_set_number(row, "mean_us", v->count ? v->sum / v->count : 0);
     im_json_set_number(row, "p50_us", im_histogram_at(v, 500));
     im_json_set_number(row, "p90_us", im_histogram_at(v, 900));
@@ -92,6 +93,7 @@ static void latency(struct im_rpc_call *call)
 const struct im_rpc_command imd_latency_commands[] = {
     {
         .name = "latency",
+        .section = IM_RPC_SEE,
         .args = {{"seconds", IM_RPC_UINT, false, NULL, "Only what happens in so many seconds from now."}},
         .help = "How long things take, as percentiles: how late the event loop comes to its work, how long a "
                 "transaction of the store takes, how long the loop is busy handing out what was stored. Since the "

@@ -1,4 +1,5 @@
 #include "tools/imd/admin.h"
+#include "tools/imd/filter.h"
 #include "tools/imd/job.h"
 #include "tools/safe_json.h"
 #include "transports/transports.h"
@@ -18,8 +19,13 @@ static bool read_text(struct im_rpc_call *call, struct im_str *text)
 
 /* broadcast */
 
+static bool is_meant(const void *filter, const struct im_session_view *view)
+{
+    return imd_filter_match(filter, view);
+}
+
 static bool read_audience(struct im_rpc_call *call, struct im_core_audience *who, struct im_name *group,
-                          struct im_name *user)
+                          struct im_name *user, struct imd_filter *filter)
 {
     struct im_str to = im_rpc_string(call, "group"), one = im_rpc_string(call, "user"),
                   transport = im_rpc_string(call, "transport");
@@ -31,13 +37,17 @@ static bool read_audience(struct im_rpc_call *call, struct im_core_audience *who
         reason = im_name_parse(one, user, &error);
     if (reason == IM_OK && transport.p && !im_transport_find(transport.p))
         reason = im_fail(&error, IM_BAD_FIELD, "no transport \"%.40s\"", transport.p);
+    if (reason == IM_OK)
+        reason = imd_filter_parse(im_rpc_string(call, "filter"), filter, &error);
     if (reason != IM_OK) {
         im_rpc_fail(call, reason, "%s", error.detail);
         return false;
     }
     *who = (struct im_core_audience){.group = to.p ? im_name_key(group) : (struct im_str){0},
                                      .user = one.p ? im_name_key(user) : (struct im_str){0},
-                                     .transport = transport.p};
+                                     .transport = transport.p,
+                                     .match = filter->count > 0 ? is_meant : NULL,
+                                     .arg = filter};
     return true;
 }
 
@@ -46,8 +56,9 @@ static void broadcast(struct im_rpc_call *call)
     struct imd *imd = call->rpc->host;
     struct im_core_audience who;
     struct im_name group, user;
+    struct imd_filter filter;
     struct im_str text;
-    if (!read_text(call, &text) || !read_audience(call, &who, &group, &user))
+    if (!read_text(call, &text) || !read_audience(call, &who, &group, &user, &filter))
         return;
     imd_clock(imd);
     json_t *result = json_object();
@@ -62,6 +73,8 @@ static void sent(struct imd_job *job)
     json_t *result = json_object();
     im_json_set_text(result, "from", im_name_text(&job->name));
     im_json_set_text(result, "to", im_name_text(&job->other));
+    im_json_set_number(result, "seq", job->seq);
+    im_json_set_number(result, "pos", job->pos); /* for `why` */
     imd_job_end(job, result);
 }
 
@@ -97,9 +110,11 @@ const struct im_rpc_command imd_say_commands[] = {
                  {"group", IM_RPC_GROUP, false, NULL, "Only to members of this group."},
                  {"user", IM_RPC_ONLINE, false, NULL, "Only to this user."},
                  {"transport", IM_RPC_STRING, false, "websocket|line|unix", "Only to those who came over it."},
+                 {"filter", IM_RPC_STRING, false, NULL, "Only to sessions that it lets through; as of sessions."},
                  IMD_DRY_ARG},
-        .help = "Show a notice to everybody who is here now. It is kept nowhere: who is away does not get it.",
-        .usage = "TEXT [--group GROUP] [--user USER] [--transport NAME]",
+        .help = "Show a notice to everybody who is here now. It is kept nowhere: who is away does not get it. -n only "
+                "tells how many it would reach.",
+        .usage = "TEXT [--group GROUP] [--user USER] [--transport NAME] [--filter EXPR]",
         .example = "broadcast \"Back in five minutes.\" --transport websocket",
         .show = "fields",
         .run = broadcast,

@@ -57,16 +57,14 @@ static void session(struct im_rpc_call *call)
     im_json_set_text(result, "tls_cipher", im_str(d.tls_cipher));
     im_json_set_number(result, "head", d.head);
     im_json_set_number(result, "cursor_stored", d.stored);
-    im_json_set_number(result, "commands", d.commands);
-    json_object_set_new(result, "commands_per_second", json_real(per_second(d.commands, d.view.age_ms)));
-    im_json_set_number(result, "sent", d.sent);
-    json_object_set_new(result, "sent_per_second", json_real(per_second(d.sent, d.view.age_ms)));
+    json_object_set_new(result, "commands_per_second", json_real(per_second(d.view.commands, d.view.age_ms)));
+    json_object_set_new(result, "sent_per_second", json_real(per_second(d.view.sent, d.view.age_ms)));
     im_json_set_number(result, "inflight", d.inflight);
     im_json_set_number(result, "reads", d.reads);
     json_object_set_new(result, "throttled", json_boolean(d.view.throttled));
-    im_json_set_number(result, "tokens", d.tokens);
-    im_json_set_number(result, "burst", d.burst);
-    im_json_set_number(result, "flood_ms", d.flood_ms);
+    im_json_set_number(result, "rate_left", d.tokens);
+    im_json_set_number(result, "rate_burst", d.burst);
+    im_json_set_number(result, "rate_low_ms", d.flood_ms);
     im_json_set_number(result, "watches", d.watches);
     json_object_set_new(result, "states", states(&d));
     im_rpc_result(call, result);
@@ -287,6 +285,7 @@ static void limits(struct im_rpc_call *call)
 const struct im_rpc_command imd_session_commands[] = {
     {
         .name = "session",
+        .section = IM_RPC_SEE,
         .args = {{"session", IM_RPC_SESSION, true, NULL, "Its number."}},
         .help =
             "All about one session: whose, from where, over what; how far it is in the log and what waits to leave; "
@@ -297,6 +296,7 @@ const struct im_rpc_command imd_session_commands[] = {
     },
     {
         .name = "queues",
+        .section = IM_RPC_SEE,
         .args = {{"user", IM_RPC_USER, false, NULL, "This user's devices, also those that are away."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 50 unless told otherwise."}},
         .help = "Who is behind, the furthest first: by how many positions of the log, with how much waiting to leave, "
@@ -304,15 +304,18 @@ const struct im_rpc_command imd_session_commands[] = {
                 "device, up to 1000.",
         .example = "queues 小明",
         .show = "table queues session user device state behind waiting queued_bytes oldest_ms cursor",
+        .none = "Nobody is behind.",
         .run = queues,
     },
     {
         .name = "limits",
+        .section = IM_RPC_SEE,
         .help = "Who is being slowed down now: sessions that are not read from, with the reason (rate, queue, login, "
                 "read, inflight, ending); addresses and accounts that must wait after failed logins; webhooks beyond "
                 "their rate.",
         .example = "limits",
         .show = "table throttled what who session why failures wait_ms",
+        .none = "Nobody is being slowed down.",
         .run = limits,
     },
     {.name = NULL},

@@ -45,6 +45,7 @@ static void store_check(struct im_rpc_call *call)
 const struct im_rpc_command imd_store_commands[] = {
     {
         .name = "backup",
+        .section = IM_RPC_DATA,
         .access = IM_RPC_WRITE,
         .args = {{"file", IM_RPC_FILE, true, NULL, "A new file, where the server itself may write."}},
         .help = "Copy the store as it is now into one file, while it is in use, and look whether the copy is sound. "
@@ -56,6 +57,7 @@ const struct im_rpc_command imd_store_commands[] = {
     },
     {
         .name = "store.check",
+        .section = IM_RPC_DATA,
         .help = "Look at all of the store, whether it is sound. The server goes on meanwhile.",
         .example = "store check",
         .show = "fields",

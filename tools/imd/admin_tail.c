@@ -222,8 +222,9 @@ static void tail(struct im_rpc_call *call)
     t.bodies = im_str_eq(im_rpc_string(call, "bodies"), IM_STR("yes"));
     im_rpc_uint(call, "session", &t.session);
     im_rpc_uint(call, "count", &t.left);
-    if (t.bodies && !call->peer.may_write) {
-        im_rpc_fail(call, IM_FORBIDDEN, "what people write is not shown on this socket, which is for reading only");
+    if (!t.log && !call->peer.may_write) {
+        im_rpc_fail(call, IM_FORBIDDEN,
+                    "tail events shows who writes to whom, and this socket is for reading only how the server is");
         return;
     }
     if (t.left == 0) {
@@ -245,6 +246,7 @@ static void tail(struct im_rpc_call *call)
 const struct im_rpc_command imd_tail_commands[] = {
     {
         .name = "tail",
+        .section = IM_RPC_SEE,
         .args = {{"what", IM_RPC_STRING, true, "events|log", "What people do, or what the server logs."},
                  {"user", IM_RPC_USER, false, NULL, "Only what this user writes or gets; lines that name it."},
                  {"group", IM_RPC_GROUP, false, NULL, "Only of this group; lines that name it."},
@@ -254,7 +256,8 @@ const struct im_rpc_command imd_tail_commands[] = {
                  {"count", IM_RPC_UINT, false, NULL, "End after so many."},
                  {"bodies", IM_RPC_STRING, false, "no|yes", "Show what people write; that is written to the log."}},
         .help = "Committed events, or lines of the log, as they come, until it is interrupted. Who asks is written to "
-                "the log. What is not read in time is left out, and the next item says how many were.",
+                "the log. What is not read in time is left out, and the next item says how many were. Events are not "
+                "for the read-only socket.",
         .usage = "events|log [--user U] [--group G] [--session N] [--type T] [--count N] [--bodies]",
         .example = "tail events --group '#tea' --type msg",
         .show = "line time type from to",

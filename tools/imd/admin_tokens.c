@@ -246,6 +246,7 @@ static void invite_revoke(struct im_rpc_call *call)
 const struct im_rpc_command imd_token_commands[] = {
     {
         .name = "token.create",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {{"user", IM_RPC_USER, true, NULL, "Who logs in with it."},
                  {"label", IM_RPC_STRING, false, NULL, "What you call it, in the list."},
@@ -258,6 +259,7 @@ const struct im_rpc_command imd_token_commands[] = {
     },
     {
         .name = "token.list",
+        .section = IM_RPC_ACCOUNTS,
         .args = {{"user", IM_RPC_USER, false, NULL, "Only this user's."}},
         .help = "The tokens there are: of devices that signed in, of bots, of incoming webhooks.",
         .example = "token list weather",
@@ -266,6 +268,7 @@ const struct im_rpc_command imd_token_commands[] = {
     },
     {
         .name = "token.revoke",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {{"id", IM_RPC_TOKEN, true, NULL, "From the list, or as much of it as is needed."}},
         .help = "End a token, and the sessions that came in with it.",
@@ -275,6 +278,7 @@ const struct im_rpc_command imd_token_commands[] = {
     },
     {
         .name = "invite.create",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {{"uses", IM_RPC_UINT, false, NULL, "How many may register with it; one unless given."},
                  {"expires", IM_RPC_STRING, false, NULL, "After how long it ends; 7d unless given."}},
@@ -287,6 +291,7 @@ const struct im_rpc_command imd_token_commands[] = {
     },
     {
         .name = "invite.list",
+        .section = IM_RPC_ACCOUNTS,
         .help = "The invitations there are, and how often each may still be used.",
         .example = "invite list",
         .show = "table invites id uses created expires",
@@ -294,6 +299,7 @@ const struct im_rpc_command imd_token_commands[] = {
     },
     {
         .name = "invite.revoke",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {{"id", IM_RPC_INVITE, true, NULL, "From the list, or as much of it as is needed."}},
         .help = "End an invitation.",

@@ -31,6 +31,15 @@ static void tell_user(struct imd_job *job)
     imd_job_end(job, result);
 }
 
+static void tell_ended(struct imd_job *job)
+{
+    json_t *result = json_object();
+    im_json_set_text(result, "user", im_name_text(&job->name));
+    im_json_set_number(result, "closed", job->closed);
+    im_json_set_number(result, "tokens", job->tokens);
+    imd_job_end(job, result);
+}
+
 static void write_account(struct imd_job *job, void (*next)(struct imd_job *))
 {
     im_out_clear(&job->value);
@@ -101,8 +110,9 @@ static void user_add_bot(struct im_rpc_call *call)
 /* A new password is a new start: whoever came in with the old one comes in again. */
 static void tokens_dropped(struct imd_job *job)
 {
-    im_core_revoke(job->imd->core, im_name_key(&job->name), (struct im_str){0});
-    tell_user(job);
+    job->tokens = job->op.drop.count;
+    job->closed = im_core_revoke(job->imd->core, im_name_key(&job->name), (struct im_str){0});
+    tell_ended(job);
 }
 
 static void drop_tokens(struct imd_job *job)
@@ -247,7 +257,7 @@ static void leave_next(struct imd_job *job)
 {
     const char *name = json_string_value(json_array_get(job->result, job->step++));
     if (name == NULL) {
-        tell_user(job);
+        tell_ended(job);
         return;
     }
     if (im_conv_parse(im_str(name), &job->other, NULL) != IM_OK) {
@@ -274,10 +284,14 @@ static void end_hooks(struct imd_job *job)
     }
 }
 
+static void show_account(struct imd_job *job);
+
 static void records_dropped(struct imd_job *job)
 {
     static const enum im_record_kind owned[] = {IM_RECORD_TOKEN};
     static const enum im_record_kind keyed[] = {IM_RECORD_PROFILE, IM_RECORD_SEEN};
+    if (job->step == 1) /* the tokens are what went first */
+        job->tokens = job->op.drop.count;
     const unsigned owned_count = sizeof owned / sizeof *owned, keyed_count = sizeof keyed / sizeof *keyed;
     if (job->step < owned_count) {
         job->op.drop = (struct im_store_record_drop){.kind = owned[job->step], .owner = im_name_key(&job->name)};
@@ -286,7 +300,7 @@ static void records_dropped(struct imd_job *job)
             (struct im_store_record_drop){.kind = keyed[job->step - owned_count], .key = im_name_key(&job->name)};
     } else {
         end_hooks(job);
-        im_core_revoke(job->imd->core, im_name_key(&job->name), (struct im_str){0});
+        job->closed = im_core_revoke(job->imd->core, im_name_key(&job->name), (struct im_str){0});
         job->step = 0;
         job->op.conversations =
             (struct im_store_conversations){.key = im_name_key(&job->name), .limit = UINT32_MAX, .bytes = 1};
@@ -301,8 +315,8 @@ static void delete_found(struct imd_job *job)
 {
     if (!read_account(job))
         return;
-    if (imd_is_dry(job->call)) {
-        tell_user(job);
+    if (imd_is_dry(job->call)) { /* that is what would go */
+        imd_job_find(job, IM_RECORD_ACCOUNT, im_name_key(&job->name), show_account);
         return;
     }
     job->account = (struct im_account){.deleted = true, .created_ms = job->account.created_ms};
@@ -488,6 +502,7 @@ static void user_show(struct im_rpc_call *call)
 const struct im_rpc_command imd_user_commands[] = {
     {
         .name = "user.add",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NEW_NAME_ARG,
                  {"password", IM_RPC_SECRET, true, NULL, "Asked for, or the first line of standard input."}},
@@ -499,6 +514,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.add.bot",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NEW_NAME_ARG},
         .help = "Make an account for a program: it has no password and logs in with a token (token create), and others "
@@ -509,6 +525,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.passwd",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG, {"password", IM_RPC_SECRET, true, NULL, "Asked for, or the first line of standard input."}},
         .help = "Give an account another password. Its sessions and tokens end.",
@@ -519,6 +536,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.list",
+        .section = IM_RPC_ACCOUNTS,
         .args = {{"after", IM_RPC_USER, false, NULL, "Go on after this one: `next` of the answer before."},
                  {"limit", IM_RPC_UINT, false, NULL, "At most so many, 200 unless told otherwise."}},
         .help = "Users and accounts, by id.",
@@ -529,6 +547,8 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.show",
+        .section = IM_RPC_ACCOUNTS,
+        .access = IM_RPC_PEOPLE,
         .args = {NAME_ARG},
         .help = "All about one user: account, when last here, devices, groups.",
         .example = "user show 小明",
@@ -537,15 +557,17 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.disable",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG},
-        .help = "Let nobody log in to an account. Its sessions and tokens end.",
+        .help = "Let nobody log in to an account. Its sessions and tokens end, and it is told how many.",
         .example = "user disable 小明",
         .show = "fields",
         .run = user_disable,
     },
     {
         .name = "user.enable",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG},
         .help = "Open a disabled account again.",
@@ -555,6 +577,7 @@ const struct im_rpc_command imd_user_commands[] = {
     },
     {
         .name = "user.delete",
+        .section = IM_RPC_ACCOUNTS,
         .access = IM_RPC_WRITE,
         .args = {NAME_ARG, IMD_DRY_ARG},
         .help = "Delete an account for good: sessions, tokens, webhooks, profile; the user leaves every group. What "

@@ -196,6 +196,8 @@ static void why(struct im_rpc_call *call)
 const struct im_rpc_command imd_why_commands[] = {
     {
         .name = "why",
+        .section = IM_RPC_SEE,
+        .access = IM_RPC_PEOPLE,
         .args = {{"what", IM_RPC_STRING, true, NULL, "A position in the log (pos); or, with USER, a cid."},
                  {"user", IM_RPC_USER, false, NULL, "Who sent the cid."}},
         .help = "What has become of an event: when it was committed, and how far it is for each device of everybody it "

@@ -51,6 +51,7 @@ static void workers(struct im_rpc_call *call)
 const struct im_rpc_command imd_worker_commands[] = {
     {
         .name = "workers",
+        .section = IM_RPC_SEE,
         .help = "The threads that serve clients, and how busy each was in the second before, in percent of a core: "
                 "the core, and with `workers` over 1 those that own the connections; of these also the letters that "
                 "went up to the core and down from it, how many wait now, and at the worst moment.",

@@ -175,6 +175,7 @@ struct imd_reload {
     struct im_out changed;  /* keys that took effect, one per line */
     struct im_out restart;  /* keys that need a restart, one per line */
     struct im_out problems; /* why nothing was changed, one per line */
+    json_t *changes;        /* the keys of both, with what they were and are: an array, or NULL */
 };
 bool imd_reload(struct imd *, struct imd_reload *);
 /* What the file says now, without anything being changed; NULL, and lines in *problems, if it cannot be used. */

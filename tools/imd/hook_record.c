@@ -137,6 +137,7 @@ static bool read_rule(struct im_hook_rule *rule, const json_t *root)
     rule->away = im_str_eq(when, IM_STR("away"));
     rule->own = json_is_true(json_object_get(root, "own"));
     rule->enabled = json_is_true(json_object_get(root, "enabled"));
+    rule->gone = json_is_true(json_object_get(root, "gone"));
     json_int_t since = json_integer_value(json_object_get(root, "since"));
     rule->since = since > 0 ? (uint64_t)since : 0;
     rule->created_ms = json_integer_value(json_object_get(root, "created"));
@@ -191,6 +192,7 @@ void im_hook_record_write(const struct im_hook_rule *rule, struct im_out *out)
     put_text(out, ",\"when\":", rule->away ? IM_STR("away") : IM_STR("always"));
     im_out_str(out, rule->own ? ",\"own\":true" : "");
     im_out_str(out, rule->enabled ? ",\"enabled\":true" : "");
+    im_out_str(out, rule->gone ? ",\"gone\":true" : "");
     if (rule->since > 0)
         im_out_printf(out, ",\"since\":%llu", (unsigned long long)rule->since);
     im_out_printf(out, ",\"created\":%lld}", (long long)rule->created_ms);

@@ -243,6 +243,7 @@ static void on_gone(void *arg, struct im_hook *running)
     im_hook_stop(&hook->running);
     im_hook_rule_copy(&off, &hook->rule);
     off.enabled = hook->rule.enabled = false;
+    off.gone = hook->rule.gone = true;
     imd_hooks_put(hook->hooks, hook->name, &off, false, NULL, NULL);
 }
 

@@ -105,9 +105,12 @@ void imd_job_hash(struct imd_job *job, struct im_str password, void (*next)(stru
         imd_job_fail(job, reason, "%s", im_reason_info(reason)->text[IM_EN]);
 }
 
-static void appended(void *arg, enum im_reason status)
+static void appended(void *arg, enum im_reason status, const struct im_event *event)
 {
-    go_on(arg, status);
+    struct imd_job *job = arg;
+    job->pos = event->msg.pos;
+    job->seq = event->msg.seq;
+    go_on(job, status);
 }
 
 void imd_job_append(struct imd_job *job, enum im_event_type type, const struct im_msg *msg,

@@ -40,6 +40,8 @@ struct imd_job {
     void *own;  /* a command's memory over its steps; malloc'd or NULL */
     char *text; /* what the steps share; malloc'd or NULL */
     unsigned step;
+    uint64_t pos, seq;           /* of the event that was appended last */
+    size_t closed, tokens;       /* sessions and tokens that a change of an account has ended */
     struct im_store_users users; /* an answer kept over the next steps; its rows are freed in the end */
 };
 

@@ -5,6 +5,7 @@
 
 #include "core/mem.h"
 #include "tools/imd/daemon.h"
+#include "tools/imd/usage.h"
 #include "transports/gate.h"
 #include "web/web.h"
 
@@ -119,6 +120,31 @@ static void put_gauges(struct exposition *e, const struct imd *imd)
             (uint64_t)imd->started_wall_ms / 1000);
 }
 
+/* Of the process, by the names that every dashboard knows, which have no "imd_" before them. */
+static void put_process(struct exposition *e, const struct imd *imd)
+{
+    struct imd_usage usage;
+    imd_usage_look(&usage);
+    put_one(e, "disk_free_bytes", "gauge", "Room on the file system of the store.", usage.disk_free_bytes);
+    im_out_printf(&e->out,
+                  "# HELP process_resident_memory_bytes Resident memory size in bytes.\n"
+                  "# TYPE process_resident_memory_bytes gauge\n"
+                  "process_resident_memory_bytes %" PRIu64 "\n"
+                  "# HELP process_max_fds Maximum number of open file descriptors.\n"
+                  "# TYPE process_max_fds gauge\n"
+                  "process_max_fds %" PRIu64 "\n"
+                  "# HELP process_start_time_seconds Start time of the process since unix epoch in seconds.\n"
+                  "# TYPE process_start_time_seconds gauge\n"
+                  "process_start_time_seconds %" PRIu64 "\n"
+                  "# HELP process_cpu_seconds%s Total user and system CPU time spent in seconds.\n"
+                  "# TYPE process_cpu_seconds%s counter\n"
+                  "process_cpu_seconds_total ",
+                  usage.resident_bytes, usage.descriptors_max, (uint64_t)imd->started_wall_ms / 1000,
+                  e->open ? "" : "_total", e->open ? "" : "_total");
+    put_seconds(e, usage.cpu_us);
+    im_out_char(&e->out, '\n');
+}
+
 static void stats_refreshed(void *arg, const struct im_store_stats *stats)
 {
     (void)arg, (void)stats;
@@ -147,6 +173,7 @@ static void put_metrics(struct exposition *e, const struct imd *imd)
     put_reasons(e, "closed_total", "Connections ended, by reason.", counters.closed);
     put_one(e, "admin_requests_total", "counter", "Requests on the admin sockets.", imd->admin_requests);
     put_one(e, "admin_refused_total", "counter", "Connections to the admin sockets refused.", imd->admin_refused);
+    put_process(e, imd);
     for (enum im_histogram_kind h = 0; h < IM_HISTOGRAM_COUNT; h++)
         put_histogram(e, h, &imd->histograms[h]);
     if (e->open)

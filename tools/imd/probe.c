@@ -22,7 +22,7 @@
 
 struct probe {
     struct imd *imd;
-    const struct im_transport *transport;
+    const struct im_transport *transport; /* NULL: HTTP, metrics */
     void (*done)(void *arg, const char *problem);
     void *arg;
     struct im_timer timer;
@@ -49,6 +49,8 @@ static void end(struct probe *p)
 
 static const char *question(const struct probe *p)
 {
+    if (!p->transport)
+        return "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     if (p->transport == &im_transport_websocket)
         return "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -58,6 +60,8 @@ static const char *question(const struct probe *p)
 
 static const char *answer(const struct probe *p)
 {
+    if (!p->transport)
+        return "HTTP/1.1 200 ";
     return p->transport == &im_transport_websocket ? "HTTP/1.1 101 " : "\"op\":\"ok\"";
 }
 
@@ -170,7 +174,7 @@ void imd_probe(struct imd *imd, const struct imd_listener *l, void (*done)(void 
     *p = (struct probe){.imd = imd, .transport = l->transport, .done = done, .arg = arg};
     imd->jobs++;
     im_timer_start(im_loop_of(env_of(p)), &p->timer, PATIENCE_MS, on_late);
-    if (l->transport == &im_transport_unix)
+    if (*address == '/' || l->transport == &im_transport_unix)
         connect_unix(p, address);
     else
         dial(p, address, im_listener_config(l->listener)->tls_cert != NULL);

@@ -7,6 +7,7 @@
 #include "tools/imd/hooks.h"
 #include "tools/imd/notify.h"
 #include "tools/imd/outside.h"
+#include "tools/safe_json.h"
 
 /* Everything that can fail happens before anything changes: reading, then the certificates, then the log file. */
 
@@ -35,6 +36,18 @@ struct im_config *imd_read_config(const struct imd *imd, struct im_config_places
     return config;
 }
 
+static void tell_change(struct imd_reload *reload, const char *key, json_t *before, json_t *now, bool at_once)
+{
+    json_t *change = json_object();
+    im_json_set_text(change, "key", im_str(key));
+    json_object_set_new(change, "before", before);
+    json_object_set_new(change, "now", now);
+    im_json_set_text(change, "effect", im_str(at_once ? "at once" : "after a restart"));
+    if (!reload->changes)
+        reload->changes = json_array();
+    json_array_append_new(reload->changes, change);
+}
+
 /* What needs a restart keeps its value; the rest is compared. */
 static void merge(const struct im_config *old, struct im_config *new, struct imd_reload *reload)
 {
@@ -43,11 +56,13 @@ static void merge(const struct im_config *old, struct im_config *new, struct imd
         if (im_config_same(row, old, new))
             continue;
         im_out_printf(row->reload ? &reload->changed : &reload->restart, "%s\n", row->path);
+        tell_change(reload, row->path, imd_config_value(row, old), imd_config_value(row, new), row->reload);
         if (!row->reload)
             im_config_copy(row, new, old);
     }
     if (!im_config_same_listeners(old, new)) {
         im_out_str(&reload->restart, "listen\n");
+        tell_change(reload, "listen", imd_config_listeners(old), imd_config_listeners(new), false);
         im_config_copy_listeners(new, old);
     }
 }
@@ -142,4 +157,6 @@ void imd_reload_clear(struct imd_reload *reload)
     im_out_clear(&reload->changed);
     im_out_clear(&reload->restart);
     im_out_clear(&reload->problems);
+    json_decref(reload->changes);
+    reload->changes = NULL;
 }

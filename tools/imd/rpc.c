@@ -323,9 +323,10 @@ static void refuse(struct request *q, const struct im_rpc_sink *sink)
 static struct im_rpc_call *run(struct im_rpc_call *call)
 {
     bool over = false;
-    if (call->command->access == IM_RPC_WRITE && !call->peer.may_write) {
-        im_rpc_fail(call, IM_FORBIDDEN, "%s changes something, and this socket is for reading only",
-                    call->command->name);
+    if (call->command->access != IM_RPC_READ && !call->peer.may_write) {
+        im_rpc_fail(call, IM_FORBIDDEN, "%s %s, and this socket is for reading only how the server is",
+                    call->command->name,
+                    call->command->access == IM_RPC_WRITE ? "changes something" : "shows what people do");
         return NULL;
     }
     call->over = &over;

@@ -9,7 +9,21 @@
 /* JSON-RPC 2.0 over tables of commands: one request per line in, one response per line out. Parameters by name or by
  * position; batches are not accepted. This part does no I/O. */
 
-enum im_rpc_access { IM_RPC_READ, IM_RPC_WRITE };
+/* On the read-only socket, which is for monitoring, is only what READ commands tell: how the server is. PEOPLE: what
+ * people have to do with each other, or say; changes nothing all the same. */
+enum im_rpc_access { IM_RPC_READ, IM_RPC_PEOPLE, IM_RPC_WRITE };
+/* Under which heading help lists it. */
+enum im_rpc_section {
+    IM_RPC_STEER,
+    IM_RPC_SEE,
+    IM_RPC_JUDGE,
+    IM_RPC_ACCOUNTS,
+    IM_RPC_GROUPS,
+    IM_RPC_HOOKS,
+    IM_RPC_DATA,
+    IM_RPC_HELP,
+    IM_RPC_SECTIONS
+};
 /* SECRET: a string that imctl asks for; never a word on its command line. From USER on: what the argument names, so
  * that a shell can offer what there is; a string, or for SESSION a number. */
 enum im_rpc_type {
@@ -47,17 +61,19 @@ struct im_rpc_call;
 /* One command; everything that anybody needs to know about it. */
 struct im_rpc_command {
     const char *name; /* the method; words are joined by dots: "log.level" */
+    enum im_rpc_section section;
     enum im_rpc_access access;
     struct im_rpc_arg args[IM_RPC_ARGS_MAX + 1];
     const char *help;    /* first sentence: what it does; more may follow */
     const char *usage;   /* after the name, when the arguments in their order do not tell; or NULL */
     const char *example; /* as typed after "imctl ", or NULL */
     /* How people like to see the result: "text" (result.text as it is), "fields" (one line for each), or
-     * "table KEY COLUMN…" (the objects in result.KEY), "report KEY COLUMN…" (fields, and then that table), "ndjson KEY"
-     * (these objects, each as a line of JSON; while there is a result.next, the command is called again with it as
-     * argument "after"); of a stream, "line KEY…": a line for each item, these values first and then the others with
-     * their names. */
+     * "table KEY COLUMN…" (the objects in result.KEY), "report KEY COLUMN…" (fields, and then that table), "findings
+     * KEY STATE WHAT FOUND ADVICE" (what an examination found, with what to do), "ndjson KEY" (these objects, each as a
+     * line of JSON; while there is a result.next, the command is called again with it as argument "after"); of a
+     * stream, "line KEY…": a line for each item, these values first and then the others with their names. */
     const char *show;
+    const char *none; /* for people, of a table without rows; NULL: "no KEY" */
     /* What imctl asks before it, "Erase it?": it destroys something. Such a command has an argument "dry": with it, it
      * only tells what it would do. NULL: it is simply done. */
     const char *asks;
@@ -144,6 +160,8 @@ const struct im_rpc_command *im_rpc_find(const struct im_rpc *, struct im_str na
 json_t *im_rpc_describe(const struct im_rpc *);
 /* Help as text: all commands, or one. */
 void im_rpc_help(const struct im_rpc *, const struct im_rpc_command *, struct im_out *);
+/* The commands as a part of a manual page, in mdoc(7). */
+void im_rpc_manual(const struct im_rpc *, struct im_out *);
 /* An error without a call: what comes before or instead of a request. id null. */
 struct im_bytes *im_rpc_refusal(enum im_reason, const char *message);
 
