@@ -51,6 +51,8 @@ static bool take_word(struct scan *s, const char *word, size_t len)
 static const char *plain_end(const char *p, const char *end)
 {
     uint64_t found = 0;
+    while (end - p >= 32 && !im_json_special_32(p))
+        p += 32;
     while (end - p >= (ptrdiff_t)sizeof found && (found = im_json_special(im_str_eight(p))) == 0)
         p += sizeof found;
     return found ? p + __builtin_ctzll(found) / 8 : p + im_str_json_plain((struct im_str){p, (size_t)(end - p)});
