@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdlib.h>
 
 #include "core/private.h"
@@ -268,6 +269,7 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
 static void run(struct im_core *core, struct im_session *s, struct im_command *cmd)
 {
     struct im_store *store = core->store;
+    assert(core->running == NULL); /* a completion calls down, and nobody calls up from there */
     store->attended = store->prompt;
     im_op_run(core, s, cmd);
     if (!store->attended)
