@@ -261,7 +261,7 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
     core->counters->n[IM_C_COMMANDS]++;
     take_tokens(core, s, 1);
     im_session_err(core, s, cmd.op, cmd.id, reason, error.detail, 0);
-    im_command_clear(&cmd);
+    im_command_release(&cmd);
     im_session_review(core, s);
 }
 
@@ -292,7 +292,7 @@ void im_core_command(struct im_core *core, struct im_link *link, struct im_comma
             run(core, s, cmd);
         im_session_review(core, s);
     }
-    im_command_clear(cmd);
+    im_command_release(cmd);
 }
 
 void im_core_input_end(struct im_core *core, struct im_link *link)
