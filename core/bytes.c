@@ -129,6 +129,8 @@ static size_t copy_plain(uint8_t *to, struct im_str s)
     enum { WORD = sizeof(uint64_t), HALF = WORD / 2 };
     uint32_t first, last;
     size_t i = 0;
+    for (; s.len - i >= 4 * WORD && !im_json_special_32(s.p + i); i += 4 * WORD)
+        memcpy(to + i, s.p + i, 4 * WORD);
     for (; s.len - i >= WORD && im_json_special(im_str_eight(s.p + i)) == 0; i += WORD)
         memcpy(to + i, s.p + i, WORD);
     if (i == s.len) /* or nothing at all */

@@ -15,9 +15,15 @@ const char *im_op_name(enum im_op op)
     return names[op];
 }
 
-void im_command_clear(struct im_command *c)
+void im_command_release(struct im_command *c)
 {
     if (c->release)
         c->release(c);
+    c->release = NULL;
+}
+
+void im_command_clear(struct im_command *c)
+{
+    im_command_release(c);
     *c = (struct im_command){0};
 }

@@ -67,7 +67,8 @@ static inline bool im_command_has(const struct im_command *c, enum im_field f)
 {
     return c->have >> f & 1;
 }
-void im_command_clear(struct im_command *c);
+void im_command_clear(struct im_command *c);   /* empty again */
+void im_command_release(struct im_command *c); /* the views are gone; for one that is not used again */
 const char *im_op_name(enum im_op op);
 
 #endif

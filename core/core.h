@@ -47,9 +47,9 @@ void im_core_tick(struct im_core *);
 enum im_reason im_core_opened(struct im_core *, struct im_link *, const struct im_link_info *);
 /* One message as it came: decodes it in the link's dialect and acts. */
 void im_core_input(struct im_core *, struct im_link *, struct im_str message);
-/* The same for a message that was decoded elsewhere: a command, or why it is none. Clears the command. */
+/* The same for a message that was decoded elsewhere: a command, or why it is none. Releases the command. */
 void im_core_decoded(struct im_core *, struct im_link *, struct im_command *, enum im_reason, const char *detail);
-/* A command the transport made itself (a login from the URL). Clears it. */
+/* A command the transport made itself (a login from the URL). Releases it. */
 void im_core_command(struct im_core *, struct im_link *, struct im_command *);
 /* The peer will send no more; what it asked is still answered, then the link is closed with IM_BYE. */
 void im_core_input_end(struct im_core *, struct im_link *);

@@ -8,7 +8,7 @@ static enum im_reason decode(struct im_link *link, struct im_str message, struct
 {
     if (message.len == 0)
         return IM_OK;
-    if (!im_str_utf8(message))
+    if (!link->utf8 && !im_str_utf8(message))
         return im_fail(error, IM_BAD_UTF8, "the message is not valid UTF-8");
     cmd->op = IM_OP_SEND;
     cmd->id = IM_DIALECT_ID;

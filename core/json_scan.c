@@ -17,109 +17,108 @@ struct member {
 };
 
 struct scan {
-    const char *p, *end;
+    const char *end;
     size_t count, op_at;
     bool escaped; /* one of the values at least */
     struct member members[MEMBERS_MAX];
 };
 
-static void skip_space(struct scan *s)
+/* Each of these takes something at p: it returns where it ends, or NULL. */
+
+static const char *skip_space(const char *p, const char *end)
 {
-    while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
-        s->p++;
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+        p++;
+    return p;
 }
 
-static inline bool take(struct scan *s, char c)
+static inline const char *take(const char *p, const char *end, char c)
 {
-    if (s->p == s->end || *s->p != c) /* programs write no space */
-        skip_space(s);
-    if (s->p == s->end || *s->p != c)
-        return false;
-    s->p++;
-    return true;
+    if (p == end || *p != c) /* programs write no space */
+        p = skip_space(p, end);
+    return p < end && *p == c ? p + 1 : NULL;
 }
 
-static bool take_word(struct scan *s, const char *word, size_t len)
+static const char *take_word(const char *p, const char *end, const char *word, size_t len)
 {
-    if ((size_t)(s->end - s->p) < len || memcmp(s->p, word, len) != 0)
-        return false;
-    s->p += len;
-    return true;
+    return (size_t)(end - p) >= len && memcmp(p, word, len) == 0 ? p + len : NULL;
 }
 
 /* The next byte that a string cannot have as it is, or the end. */
-static const char *plain_end(const char *p, const char *end)
+static inline const char *plain_end(const char *p, const char *end)
 {
     uint64_t found = 0;
+    while (end - p >= 32 && !im_json_special_32(p))
+        p += 32;
     while (end - p >= (ptrdiff_t)sizeof found && (found = im_json_special(im_str_eight(p))) == 0)
         p += sizeof found;
     return found ? p + __builtin_ctzll(found) / 8 : p + im_str_json_plain((struct im_str){p, (size_t)(end - p)});
 }
 
-/* From after the opening quote to after the closing one. */
-static bool take_string(struct scan *s, struct im_str *out, bool *escaped)
+/* From after the opening quote to after the closing one. A string at the very end would be no object. */
+static const char *take_string(const char *p, const char *end, struct im_str *out, bool *escaped)
 {
-    const char *start = s->p, *p = start;
+    const char *start = p;
     *escaped = false;
-    for (;;) {
-        p = plain_end(p, s->end);
-        if (s->end - p < 2 || (*p != '"' && *p != '\\'))
-            return false; /* a string at the very end would be no object */
-        if (*p == '"')
-            break;
+    for (p = plain_end(p, end); end - p >= 2 && *p == '\\'; p = plain_end(p + 2, end))
         *escaped = true;
-        p += 2;
-    }
+    if (end - p < 2 || *p != '"')
+        return NULL;
     *out = (struct im_str){start, (size_t)(p - start)};
-    s->p = p + 1;
-    return true;
+    return p + 1;
 }
 
 /* A whole number that is no more than 18 digits. */
-static bool take_number(struct scan *s, struct im_str *out)
+static const char *take_number(const char *p, const char *end, struct im_str *out)
 {
-    const char *start = s->p;
-    while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
-        s->p++;
-    *out = (struct im_str){start, (size_t)(s->p - start)};
-    return out->len > 0 && out->len <= DIGITS_MAX && (*start != '0' || out->len == 1);
+    const char *start = p;
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    *out = (struct im_str){start, (size_t)(p - start)};
+    return out->len > 0 && out->len <= DIGITS_MAX && (*start != '0' || out->len == 1) ? p : NULL;
 }
 
-static bool take_value(struct scan *s, struct member *m)
+static const char *take_value(const char *p, const char *end, struct member *m)
 {
-    if (take(s, '"')) {
+    const char *string = take(p, end, '"');
+    if (string) {
         m->kind = STRING;
-        return take_string(s, &m->value, &m->escaped);
+        return take_string(string, end, &m->value, &m->escaped);
     }
     m->escaped = false;
-    if (s->p < s->end && *s->p == 't') {
+    p = skip_space(p, end);
+    if (p < end && *p == 't') {
         m->kind = TRUE;
-        return take_word(s, "true", 4);
+        return take_word(p, end, "true", 4);
     }
-    if (s->p < s->end && *s->p == 'f') {
+    if (p < end && *p == 'f') {
         m->kind = FALSE;
-        return take_word(s, "false", 5);
+        return take_word(p, end, "false", 5);
     }
     m->kind = NUMBER;
-    return take_number(s, &m->value);
+    return take_number(p, end, &m->value);
 }
 
-static bool take_object(struct scan *s)
+static const char *take_member(const char *p, const char *end, struct member *m)
 {
     bool escaped;
-    if (!take(s, '{'))
-        return false;
-    do {
+    if ((p = take(p, end, '"')) == NULL || (p = take_string(p, end, &m->name, &escaped)) == NULL || escaped ||
+        (p = take(p, end, ':')) == NULL)
+        return NULL;
+    return take_value(p, end, m);
+}
+
+static bool take_object(struct scan *s, const char *p)
+{
+    const char *next = take(p, s->end, '{');
+    while (next) {
         struct member *m = &s->members[s->count];
-        if (s->count++ == MEMBERS_MAX || !take(s, '"') || !take_string(s, &m->name, &escaped) || escaped ||
-            !take(s, ':') || !take_value(s, m))
+        if (s->count++ == MEMBERS_MAX || (p = take_member(next, s->end, m)) == NULL)
             return false;
         s->escaped = s->escaped || m->escaped;
-    } while (take(s, ','));
-    if (!take(s, '}'))
-        return false;
-    skip_space(s);
-    return s->p == s->end;
+        next = take(p, s->end, ',');
+    }
+    return s->count > 0 && (p = take(p, s->end, '}')) != NULL && skip_space(p, s->end) == s->end;
 }
 
 /* Most names differ in length or in the first letter. */
@@ -250,11 +249,10 @@ bool im_json_scan(struct im_str message, struct im_command *cmd)
 {
     struct scan s; /* its members are as they come, and not looked at before */
     enum im_op op;
-    s.p = message.p;
     s.end = message.p + message.len;
     s.count = 0;
     s.escaped = false;
-    if (message.len == 0 || !take_object(&s) || !find_op(&s, &op) || !im_str_utf8(message))
+    if (message.len == 0 || !take_object(&s, message.p) || !find_op(&s, &op) || !im_str_utf8(message))
         return false;
     cmd->op = op;
     if (set_members(&s, cmd))

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -296,13 +297,14 @@ void im_core_decoded(struct im_core *core, struct im_link *link, struct im_comma
         im_session_err(core, s, cmd->op, cmd->id, reason, detail, 0);
         im_session_review(core, s);
     }
-    im_command_clear(cmd);
+    im_command_release(cmd);
 }
 
 /* What a prompt store was given comes back at once, while all that it touches is at hand. */
 static void run(struct im_core *core, struct im_session *s, struct im_command *cmd)
 {
     struct im_store *store = core->store;
+    assert(core->running == NULL); /* a completion calls down, and nobody calls up from there */
     store->attended = store->prompt;
     im_op_run(core, s, cmd);
     if (!store->attended)
@@ -325,7 +327,7 @@ void im_core_command(struct im_core *core, struct im_link *link, struct im_comma
             run(core, s, cmd);
         im_session_review(core, s);
     }
-    im_command_clear(cmd);
+    im_command_release(cmd);
 }
 
 void im_core_input_end(struct im_core *core, struct im_link *link)

@@ -43,6 +43,13 @@ static inline uint64_t im_json_special(uint64_t eight)
     return ((eight - ones * 0x20) | (quote - ones) | (backslash - ones)) & ~eight & high;
 }
 
+/* Is there such a byte among 32? */
+static inline bool im_json_special_32(const char *p)
+{
+    return (im_json_special(im_str_eight(p)) | im_json_special(im_str_eight(p + 8)) |
+            im_json_special(im_str_eight(p + 16)) | im_json_special(im_str_eight(p + 24))) != 0;
+}
+
 /* How much of s, from its beginning, stands in a JSON string as it is. */
 size_t im_str_json_plain(struct im_str);
 

@@ -42,6 +42,7 @@ struct im_link {
     const struct im_link_ops *ops;
     const struct im_dialect *dialect;
     enum im_lang lang;
+    bool utf8;                        /* the transport has seen to it that messages are valid UTF-8 */
     struct im_name *target;           /* classroom: the peer in the URL; human mode: set by /to. Malloc'd or NULL */
     struct im_human *human;           /* human mode's memory, or NULL */
     const struct im_dialect_env *env; /* set by im_core_opened() */

@@ -207,7 +207,7 @@ static void take(struct im_remote *r, size_t bytes)
 
 static void clear_input(struct im_up_input *in)
 {
-    im_command_clear(&in->cmd);
+    im_command_release(&in->cmd);
     free(in->more);
     in->more = NULL;
 }

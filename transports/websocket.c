@@ -420,6 +420,7 @@ void im_websocket_start(struct im_transport_env *env, struct im_stream *stream, 
     ws->link.ops = &link_ops;
     ws->link.dialect = u->im_v1 ? &im_dialect_json : &im_dialect_classroom;
     ws->link.lang = u->lang;
+    ws->link.utf8 = true;
     if (ws->link.dialect == &im_dialect_classroom && !ws->echo) {
         ws->link.target = im_name_dup(&u->target);
     }

@@ -178,7 +178,20 @@ static bool store_idle(const struct world *w)
     return w->lanes[0].head == w->lanes[0].tail && w->lanes[1].head == w->lanes[1].tail;
 }
 
-static const struct im_store_ops sim_store = {.name = "sim", .submit = store_submit};
+/* As a prompt store does: what was submitted before is completed, also what the schedule would have let wait. */
+static size_t store_drain(struct im_store *store)
+{
+    struct world *w = (struct world *)store;
+    size_t count = 0;
+    for (unsigned i = 0; i < 2; i++)
+        for (unsigned left = w->lanes[i].tail - w->lanes[i].head; left > 0; left--, count++) {
+            store_execute(w, &w->lanes[i]);
+            store_complete(&w->lanes[i]);
+        }
+    return count;
+}
+
+static const struct im_store_ops sim_store = {.name = "sim", .submit = store_submit, .drain = store_drain};
 
 static void random_bytes(void *arg, void *out, size_t len)
 {
@@ -565,6 +578,7 @@ static void configure(struct world *w)
     w->config->edit_ms = sim_pick(w, 4) ? 0 : 200 + sim_pick(w, 1000);
     w->config->delete_ms = sim_pick(w, 4) ? 0 : 200 + sim_pick(w, 1000);
     w->config->group_presence_ms = 100 + sim_pick(w, 500);
+    w->store.prompt = sim_pick(w, 4) == 0;
 }
 
 static void schedule(uint64_t seed, struct totals *totals)

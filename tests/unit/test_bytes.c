@@ -100,7 +100,7 @@ static void utf8_is_checked_strictly(void **state)
 /* Whatever its length, and wherever what must be escaped stands: strings are looked through in words. */
 static void json_strings_of_every_length_are_escaped(void **state)
 {
-    enum { LONGEST = 40 };
+    enum { LONGEST = 80 };
     static const struct {
         char c;
         const char *written;
