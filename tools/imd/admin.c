@@ -252,8 +252,6 @@ const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
                                                          imd_judge_commands,
                                                          imd_drain_commands,
                                                          imd_worker_commands,
-                                                         imd_drain_commands,
-                                                         imd_worker_commands,
                                                          NULL};
 
 static enum im_reason give_to_group(const char *path, const char *group_name, struct im_error *error)
