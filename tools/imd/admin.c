@@ -232,27 +232,13 @@ static void audit(const struct im_rpc_call *call, enum im_reason outcome)
 
 /* Opening. */
 
-const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,
-                                                         imd_people_commands,
-                                                         imd_user_commands,
-                                                         imd_token_commands,
-                                                         imd_group_commands,
-                                                         imd_hook_commands,
-                                                         imd_latency_commands,
-                                                         imd_session_commands,
-                                                         imd_tail_commands,
-                                                         imd_config_commands,
-                                                         imd_why_commands,
-                                                         imd_imctl_commands,
-                                                         imd_store_commands,
-                                                         imd_ban_commands,
-                                                         imd_say_commands,
-                                                         imd_data_commands,
-                                                         imd_doctor_commands,
-                                                         imd_judge_commands,
-                                                         imd_drain_commands,
-                                                         imd_worker_commands,
-                                                         NULL};
+const struct im_rpc_command *const imd_admin_tables[] = {imd_admin_commands,   imd_people_commands,  imd_user_commands,
+                                                         imd_token_commands,   imd_group_commands,   imd_hook_commands,
+                                                         imd_latency_commands, imd_session_commands, imd_tail_commands,
+                                                         imd_config_commands,  imd_why_commands,     imd_imctl_commands,
+                                                         imd_store_commands,   imd_ban_commands,     imd_say_commands,
+                                                         imd_data_commands,    imd_doctor_commands,  imd_judge_commands,
+                                                         imd_drain_commands,   imd_worker_commands,  NULL};
 
 static enum im_reason give_to_group(const char *path, const char *group_name, struct im_error *error)
 {
