@@ -376,6 +376,7 @@ struct im_store_options {
     bool sound;              /* sqlite: closed in good order a moment ago; need not be looked through */
     bool sync_full;          /* sqlite: synchronous=FULL, else NORMAL */
     uint32_t readers;        /* sqlite: reader threads, 1 or more */
+    uint64_t cache_bytes;    /* sqlite: of pages in memory, for the writer and for each reader; 0: a few */
     uint8_t epoch_seed[16];  /* random, for a new log's epoch */
     void (*wake)(void *arg); /* something has completed; any thread; must only wake the loop */
     void *wake_arg;

@@ -42,6 +42,7 @@ struct sqlite_store {
 
     struct im_writer writer;
     pthread_t writer_thread;
+    uint64_t cache_bytes; /* of each connection */
     struct reader_thread *readers;
     size_t reader_count, running; /* running: threads started: the writer, the carer, the readers */
     pthread_t carer_thread;
@@ -308,6 +309,7 @@ static struct sqlite_store *store_new(const struct im_store_options *o)
     st->commit_us = o->commit_us;
     st->path = im_strndup(o->path, strlen(o->path));
     st->lock_file = -1;
+    st->cache_bytes = o->cache_bytes;
     st->reader_count = o->readers > 0 ? o->readers : 1;
     st->readers = im_zalloc(st->reader_count * sizeof *st->readers);
     pthread_mutex_init(&st->lock, NULL);
@@ -326,6 +328,8 @@ static enum im_reason open_reader(struct sqlite_store *st, struct reader_thread 
     t->reader.log = st->log;
     t->reader.path = st->path;
     int rc = im_db_open(&t->reader.db, st->path, IM_DB_READER);
+    if (rc == SQLITE_OK)
+        rc = im_db_cache(&t->reader.db, st->cache_bytes);
     if (rc == SQLITE_OK)
         rc = im_db_prepare(&t->reader.db, IM_DB_READER);
     if (rc == SQLITE_OK)

@@ -145,6 +145,8 @@ enum im_reason im_boot_writer(const struct im_store_options *o, struct im_db *db
         return reason;
     rc = im_db_exec(db, o->sync_full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
     if (rc == SQLITE_OK)
+        rc = im_db_cache(db, o->cache_bytes);
+    if (rc == SQLITE_OK)
         rc = im_schema_migrate(db, o->epoch_seed);
     if (rc == SQLITE_OK)
         rc = im_db_prepare(db, IM_DB_WRITER);

@@ -1,6 +1,7 @@
 #include "stores/sqlite_db.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,6 +31,13 @@ int im_db_open(struct im_db *db, const char *path, enum im_db_who who)
     sqlite3_wal_autocheckpoint(db->sqlite, 0);
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     return im_db_exec(db, settings);
+}
+
+int im_db_cache(struct im_db *db, uint64_t bytes)
+{
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA cache_size = -%" PRIu64, bytes / 1024);
+    return bytes > 0 ? im_db_exec(db, text) : SQLITE_OK;
 }
 
 int im_db_prepare(struct im_db *db, enum im_db_who who)

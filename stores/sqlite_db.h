@@ -32,6 +32,8 @@ struct im_db {
 
 /* The connection, without its statements: a writer's may write; settings are made. Close it even after an error. */
 int im_db_open(struct im_db *, const char *path, enum im_db_who);
+/* So much of the database is kept in memory, if it is that large. 0: 16 MB. */
+int im_db_cache(struct im_db *, uint64_t bytes);
 /* Needs the tables to be there. */
 int im_db_prepare(struct im_db *, enum im_db_who);
 void im_db_close(struct im_db *);

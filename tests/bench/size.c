@@ -11,6 +11,7 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "core/config.h"
 #include "core/mem.h"
 #include "stores/result.h"
 #include "stores/sqlite_boot.h"
@@ -167,6 +168,16 @@ static void run_sql(struct work *w, const char *sql)
         fatal(sql, &w->writer.db);
 }
 
+/* As much as a server has that nobody has told otherwise. */
+static void set_cache(struct im_db *db)
+{
+    struct im_config *config = im_config_new();
+    const char *mib = getenv("SIZE_CACHE");
+    if (im_db_cache(db, mib ? strtoull(mib, NULL, 10) << 20 : config->store_cache_bytes) != SQLITE_OK)
+        fatal("cache", db);
+    im_config_free(&config);
+}
+
 /* Opens without the checks of a start. */
 static void open_writer(struct work *w, const char *path)
 {
@@ -176,6 +187,7 @@ static void open_writer(struct work *w, const char *path)
         im_writer_start(&w->writer, NULL, epoch) != SQLITE_OK)
         fatal(path, &w->writer.db);
     run_sql(w, "PRAGMA synchronous = OFF");
+    set_cache(&w->writer.db);
     w->head = w->writer.committed.head;
     w->number = w->writer.committed.events;
 }
@@ -412,6 +424,7 @@ static int work(struct work *w, const char *path)
     if (im_db_open(&w->reader.db, path, IM_DB_READER) != SQLITE_OK ||
         im_db_prepare(&w->reader.db, IM_DB_READER) != SQLITE_OK)
         fatal(path, &w->reader.db);
+    set_cache(&w->reader.db);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double start = cpu_us();
         cases[i].run(w);

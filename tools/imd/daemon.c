@@ -162,6 +162,7 @@ static enum im_reason open_store(struct imd *imd, struct im_error *error)
         .sound = imd->start->handover && imd->start->handover->sound,
         .sync_full = config->store_sync == IM_SYNC_FULL,
         .readers = (uint32_t)config->store_readers,
+        .cache_bytes = config->store_cache_bytes,
         .wake = wake_loop,
         .wake_arg = imd,
         .log = imd->log,
@@ -387,13 +388,17 @@ void imd_each_listener(const struct imd *imd, void (*each)(void *arg, struct im_
             imd_workers_each_listener(imd, i, each, arg);
 }
 
-/* Workers that share an address come one after the other. */
+void imd_list_address(json_t *list, const char *address)
+{
+    const char *before = json_string_value(json_array_get(list, json_array_size(list) - 1));
+    if (!before || strcmp(before, address) != 0)
+        json_array_append_new(list, im_json_text(im_str(address)));
+}
+
 static void list_new(void *arg, struct im_listener *l)
 {
-    const char *address = im_listener_address(l);
-    const char *before = json_string_value(json_array_get(arg, json_array_size(arg) - 1));
-    if (!im_listener_is_passed(l) && !(before && strcmp(before, address) == 0))
-        json_array_append_new(arg, im_json_text(im_str(address)));
+    if (!im_listener_is_passed(l))
+        imd_list_address(arg, im_listener_address(l));
 }
 
 json_t *imd_new_listeners(const struct imd *imd)

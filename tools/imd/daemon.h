@@ -141,6 +141,8 @@ void imd_hand_over(struct imd *, uint64_t deadline_ms);
 void imd_each_listener(const struct imd *, void (*each)(void *arg, struct im_listener *), void *arg);
 /* Addresses whose sockets were not passed but opened; a new reference. */
 json_t *imd_new_listeners(const struct imd *);
+/* Adds an address to a list of them; sockets that share one come one after the other, and it is listed once. */
+void imd_list_address(json_t *list, const char *address);
 /* bans.c: reads the bans from the store and tells the core; waits for that. */
 enum im_reason imd_bans_load(struct imd *, struct im_error *);
 /* Undoes changes of log levels once their time is over. */

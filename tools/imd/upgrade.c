@@ -290,7 +290,7 @@ void imd_rehearsal_tell(const struct imd *imd)
     char *store = imd->config->store_kind == IM_STORE_SQLITE ? realpath(imd->config->store_path, NULL) : NULL;
     for (size_t i = 0; h && i < h->count; i++)
         if (h->sockets[i].left)
-            json_array_append_new(leaves, im_json_text(im_str(h->sockets[i].origin.name)));
+            imd_list_address(leaves, h->sockets[i].origin.name);
     json_t *found = json_pack("{s:s, s:s?, s:[II], s:o, s:o}", "version", PACKAGE_VERSION, "store", store, "schema",
                               (json_int_t)imd->schema[0], (json_int_t)imd->schema[1], "opens", imd_new_listeners(imd),
                               "leaves", leaves);
