@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/mem.h"
 #include "transports/worker_private.h"
@@ -101,24 +102,65 @@ static void remote_close(struct im_link *link, enum im_reason reason)
     im_down_add(r->worker, d);
 }
 
+/* May something be sent? It counts as dropped if not. */
+static bool takes(struct im_remote *r)
+{
+    if (!r->closing && on_its_way(r) > r->worker->core_env->config->queue_hard_bytes)
+        remote_close(&r->link, IM_TOO_SLOW);
+    r->dropped |= r->closing || r->ended;
+    return !r->closing && !r->ended;
+}
+
+static void send_letter(struct im_remote *r, struct im_down *d, size_t weight)
+{
+    enum im_lang lang = r->link.lang;
+    d->send.weight = weight;
+    d->send.lang = lang == r->lang ? -1 : (int8_t)lang;
+    r->lang = lang;
+    r->posted += weight;
+    im_down_add(r->worker, d);
+}
+
 static void remote_send(struct im_link *link, struct im_event *event, bool own)
 {
     struct im_remote *r = OWNER(im_remote, link, link);
-    if (!r->closing && on_its_way(r) > r->worker->core_env->config->queue_hard_bytes)
-        remote_close(link, IM_TOO_SLOW);
-    if (r->closing || r->ended) {
-        r->dropped = true;
+    if (!takes(r)) {
         im_event_drop(&event);
         return;
     }
     struct im_down *d = write_to(r, IM_DOWN_SEND);
     d->send.event = event;
-    d->send.weight = im_event_weight(event);
     d->send.own = own;
-    d->send.lang = link->lang == r->lang ? -1 : (int8_t)link->lang;
-    r->lang = link->lang;
-    r->posted += d->send.weight;
-    im_down_add(r->worker, d);
+    send_letter(r, d, im_event_weight(event));
+}
+
+/* The answer to a send, which nearly every message has, needs no event of its own. */
+static void send_ok(struct im_remote *r, const struct im_reply *reply)
+{
+    if (!takes(r))
+        return;
+    struct im_down *d = write_to(r, IM_DOWN_OK);
+    d->send.event = im_event_hold(reply->send.msg);
+    d->send.online = reply->send.online;
+    d->send.dup = reply->send.dup;
+    d->send.id_len = (uint8_t)reply->id.len;
+    memcpy(d->send.id, reply->id.p, reply->id.len);
+    send_letter(r, d, sizeof(struct im_event));
+}
+
+static void remote_tell(struct im_link *link, struct im_event *event, bool own)
+{
+    struct im_remote *r = OWNER(im_remote, link, link);
+    struct im_reply reply;
+    if (event->type != IM_EV_OK) {
+        remote_send(link, im_event_hold(event), own);
+    } else if (event->reply.id.len <= IM_DOWN_ID) {
+        send_ok(r, &event->reply);
+    } else {
+        reply = event->reply;
+        im_event_hold(reply.send.msg);
+        remote_send(link, im_event_reply(&reply), own);
+    }
 }
 
 static size_t remote_queued(const struct im_link *link)
@@ -145,6 +187,7 @@ static void remote_hold(struct im_link *link, bool on)
 
 static const struct im_link_ops remote_ops = {
     .send = remote_send,
+    .tell = remote_tell,
     .queued = remote_queued,
     .hold = remote_hold,
     .close = remote_close,
@@ -317,7 +360,7 @@ static void empty(struct im_worker *w, struct im_letters *empties)
     struct im_letter *letter;
     while ((letter = im_letters_next(empties))) {
         struct im_down *d = (struct im_down *)(void *)letter;
-        if (d->kind == IM_DOWN_SEND)
+        if (im_down_has_event(d))
             im_event_drop(&d->send.event);
         d->kind = IM_DOWN_NOTHING;
         im_letters_keep(&w->core_empty, letter);

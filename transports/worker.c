@@ -112,7 +112,7 @@ void im_down_free(struct im_letters *letters)
     struct im_letter *letter;
     while ((letter = im_letters_next(letters))) {
         struct im_down *d = (struct im_down *)(void *)letter;
-        if (d->kind == IM_DOWN_SEND)
+        if (im_down_has_event(d))
             im_event_drop(&d->send.event);
         else if (d->kind == IM_DOWN_BAN)
             free(d->ban);
@@ -392,21 +392,50 @@ static struct im_port *find(struct im_worker *w, const struct im_down *d)
     return slot->generation == d->generation ? slot->port : NULL;
 }
 
-/* The letter keeps its reference until it is back: what the core's thread made is freed there. */
-static void on_send(struct im_worker *w, struct im_down *d)
+/* The link gets something to send; NULL: there is none any more. */
+static struct im_port *serve(struct im_worker *w, const struct im_down *d)
 {
     struct im_port *port = find(w, d);
     if (!port)
-        return;
-    const struct im_link_ops *ops = port->link->ops;
+        return NULL;
     if (d->send.lang >= 0)
         port->link->lang = (enum im_lang)d->send.lang;
     port->weight += d->send.weight;
     touch(w, port);
+    return port;
+}
+
+/* The letter keeps its reference until it is back: what the core's thread made is freed there. */
+static void on_send(struct im_worker *w, struct im_down *d)
+{
+    struct im_port *port = serve(w, d);
+    if (!port)
+        return;
+    const struct im_link_ops *ops = port->link->ops;
     if (ops->tell)
         ops->tell(port->link, d->send.event, d->send.own);
     else
         ops->send(port->link, im_event_hold(d->send.event), d->send.own);
+}
+
+static void on_ok(struct im_worker *w, struct im_down *d)
+{
+    struct im_port *port = serve(w, d);
+    if (!port)
+        return;
+    const struct im_link_ops *ops = port->link->ops;
+    struct im_event ok; /* only what an answer to send has is looked at */
+    ok.type = IM_EV_OK;
+    ok.reply = (struct im_reply){.op = IM_OP_SEND, .id = {d->send.id, d->send.id_len}};
+    ok.reply.send.msg = d->send.event;
+    ok.reply.send.online = d->send.online;
+    ok.reply.send.dup = d->send.dup;
+    if (ops->tell) {
+        ops->tell(port->link, &ok, false);
+    } else {
+        im_event_hold(d->send.event);
+        ops->send(port->link, im_event_reply(&ok.reply), false);
+    }
 }
 
 static void on_hold(struct im_worker *w, struct im_down *d)
@@ -505,9 +534,11 @@ static void on_stop(struct im_worker *w, struct im_down *d)
 }
 
 static void (*const on_down[])(struct im_worker *, struct im_down *) = {
-    [IM_DOWN_SEND] = on_send,   [IM_DOWN_HOLD] = on_hold,           [IM_DOWN_TAKEN] = on_taken,
-    [IM_DOWN_CLOSE] = on_close, [IM_DOWN_CONFIGURE] = on_configure, [IM_DOWN_BAN] = on_ban,
-    [IM_DOWN_UNBAN] = on_unban, [IM_DOWN_PAUSE] = on_pause,         [IM_DOWN_CLOSE_LISTENERS] = on_close_listeners,
+    [IM_DOWN_SEND] = on_send,   [IM_DOWN_OK] = on_ok,
+    [IM_DOWN_HOLD] = on_hold,   [IM_DOWN_TAKEN] = on_taken,
+    [IM_DOWN_CLOSE] = on_close, [IM_DOWN_CONFIGURE] = on_configure,
+    [IM_DOWN_BAN] = on_ban,     [IM_DOWN_UNBAN] = on_unban,
+    [IM_DOWN_PAUSE] = on_pause, [IM_DOWN_CLOSE_LISTENERS] = on_close_listeners,
     [IM_DOWN_STOP] = on_stop,
 };
 

@@ -67,6 +67,7 @@ struct im_up_input {
 enum im_down_kind {
     IM_DOWN_NOTHING, /* done with */
     IM_DOWN_SEND,
+    IM_DOWN_OK, /* the answer to a send */
     IM_DOWN_HOLD,
     IM_DOWN_TAKEN, /* inputs that the core is done with */
     IM_DOWN_CLOSE,
@@ -78,16 +79,21 @@ enum im_down_kind {
     IM_DOWN_STOP,
 };
 
+enum { IM_DOWN_ID = 36 }; /* bytes of a request's id that fit; an answer to a longer one is a whole event */
+
 struct im_down {
     struct im_letter letter;
     enum im_down_kind kind;
     uint32_t slot, generation;
     union {
         struct {
-            struct im_event *event; /* the letter's reference */
+            struct im_event *event; /* the letter's reference; OK: what was committed */
             size_t weight;
             bool own;
             int8_t lang; /* an enum im_lang that is new, or -1 */
+            bool online, dup;
+            uint8_t id_len;
+            char id[IM_DOWN_ID];
         } send;
         bool on; /* HOLD */
         struct {
@@ -145,6 +151,10 @@ struct im_worker {
 };
 
 /* remote.c */
+static inline bool im_down_has_event(const struct im_down *d)
+{
+    return d->kind == IM_DOWN_SEND || d->kind == IM_DOWN_OK;
+}
 bool im_remotes_open(struct im_worker *);
 void im_remotes_close(struct im_worker *);
 struct im_down *im_down_new(struct im_worker *, enum im_down_kind);

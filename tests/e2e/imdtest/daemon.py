@@ -83,6 +83,7 @@ class Imd:
         self.unix_path = os.path.join(self.dir, "imd.sock")
         self.admin_path = os.path.join(self.dir, "admin.sock")
         self.extra, self.tls, self.ws_keys = config or {}, tls, ws or {}
+        self.workers = int(os.environ.get("IMD_WORKERS", "1"))
         self.process = None
         self.over = True  # nobody minds that there is no process
         self.expected_exit = 0
@@ -114,7 +115,7 @@ class Imd:
             "metrics": {"address": f"127.0.0.1:{self.metrics_port}"},
             "store": {"kind": "sqlite", "path": "imd.db", "sync": "full"},
             "data_dir": self.dir,
-            "workers": int(os.environ.get("IMD_WORKERS", "1")),
+            "workers": self.workers,
             "shutdown": {"deadline": "1s", "spread": "100ms"},
             "log": {"level": "debug"},
         }
