@@ -37,7 +37,7 @@ def test_every_worker_has_some(daemon, connect, kind):
     assert sum(row["sessions"] for row in workers) == len(people) == daemon.online()["sessions"]
     assert all(row["sessions"] > 0 and row["up"] > 0 and row["down"] > 0 and row["up_full"] == 0 for row in workers)
     text = daemon.imctl("workers", json=False)
-    assert text.split()[:3] == ["THREAD", "LOAD", "CPU"], text
+    assert text.split()[:3] == ["THREAD", "LOAD", "SESSIONS"], text
 
 
 def test_a_group_spans_all_workers(daemon, connect):

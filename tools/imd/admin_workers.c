@@ -54,10 +54,11 @@ const struct im_rpc_command imd_worker_commands[] = {
         .section = IM_RPC_SEE,
         .help = "The threads that serve clients, and how busy each was in the second before, in percent of a core: "
                 "the core, and with `workers` over 1 those that own the connections; of these also the letters that "
-                "went up to the core and down from it, how many wait now, and at the worst moment.",
+                "went up to the core and down from it, and how many wait now; with --json also how many at the worst "
+                "moment, "
+                "and how often the box was full.",
         .example = "workers",
-        .show = "table workers thread load_percent cpu_ms sessions up up_waiting up_most up_full down down_waiting "
-                "down_most",
+        .show = "table workers thread load_percent sessions up up_waiting down down_waiting",
         .run = workers,
     },
     {.name = NULL},
