@@ -315,10 +315,12 @@ int im_cache_said(struct im_cache *c, struct im_db *db, const struct im_db_conv 
     int rc = found ? SQLITE_OK : vacate_head(c, db, h);
     if (rc == SQLITE_OK && c->said_count == PUT_OFF)
         rc = im_cache_flush(c, db);
+    if (rc != SQLITE_OK)
+        return rc;
     if (!found || h->pos == 0)
         c->said[c->said_count++] = h;
     *h = (struct head_slot){c->heads_of, *conv, pos};
-    return rc;
+    return SQLITE_OK;
 }
 
 /* Roles, and what was read. */
@@ -364,9 +366,11 @@ int im_cache_read(struct im_cache *c, struct im_db *db, int64_t user, int64_t co
     int rc = need_seat(c, db, user, conv, &s);
     if (rc == SQLITE_OK && c->read_count == PUT_OFF)
         rc = im_cache_flush(c, db);
+    if (rc != SQLITE_OK)
+        return rc;
     if (s->seq == 0)
         c->read[c->read_count++] = s;
     s->seq = seq;
     s->count = count;
-    return rc;
+    return SQLITE_OK;
 }

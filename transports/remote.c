@@ -232,20 +232,31 @@ static void on_opened(struct im_worker *w, struct im_up *up)
         remote_close(&r->link, reason);
 }
 
-/* The worker reads on when enough of what it has under way is done. */
-static void take(struct im_remote *r, size_t bytes)
+static void tell_taken(struct im_remote *r)
 {
-    uint64_t window = r->link.dialect == &im_dialect_human ? 1 : r->worker->core_env->config->inflight;
-    r->taken++;
-    r->taken_bytes += bytes;
-    if (r->taken * 2 < window && r->taken_bytes * 2 < IM_PORT_BYTES)
-        return;
     struct im_down *d = write_to(r, IM_DOWN_TAKEN);
     d->taken.inputs = r->taken;
     d->taken.bytes = r->taken_bytes;
     r->taken = 0;
     r->taken_bytes = 0;
     im_down_add(r->worker, d);
+}
+
+void im_remotes_tell_taken(struct im_worker *w)
+{
+    for (uint32_t i = 0; i < w->remote_count; i++)
+        if (w->remotes[i] && w->remotes[i]->taken > 0)
+            tell_taken(w->remotes[i]);
+}
+
+/* The worker reads on when enough of what it has under way is done. */
+static void take(struct im_remote *r, size_t bytes)
+{
+    uint64_t window = r->link.dialect == &im_dialect_human ? 1 : r->worker->core_env->config->inflight;
+    r->taken++;
+    r->taken_bytes += bytes;
+    if (r->taken * 2 >= window || r->taken_bytes * 2 >= IM_PORT_BYTES)
+        tell_taken(r);
 }
 
 static void clear_input(struct im_up_input *in)
@@ -264,9 +275,21 @@ static void on_input(struct im_remote *r, struct im_up_input *in)
     take(r, in->bytes);
 }
 
+/* The core closed it, and its peer went, before it could be let go. */
+static void drop_waiting(struct im_remote *r)
+{
+    struct im_letter *letter;
+    while ((letter = im_letters_next(&r->waiting))) {
+        if (((struct im_up *)(void *)letter)->kind == IM_UP_INPUT)
+            clear_input((struct im_up_input *)(void *)letter);
+        im_letters_add(&r->worker->core_spent, letter);
+    }
+}
+
 static void on_closed(struct im_remote *r, enum im_reason reason)
 {
     r->closing = true;
+    drop_waiting(r);
     if (r->refused)
         im_count(&r->worker->core_env->counters->closed[reason], 1);
     else

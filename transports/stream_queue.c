@@ -36,10 +36,11 @@ static struct im_block *add(struct im_queue *q, struct im_block *b)
 
 static const size_t rooms[] = {[SMALL] = SMALL_BYTES, [LARGE] = LARGE_BYTES};
 
-/* Who has more than a little gets room for much. */
-static struct im_block *new_block(struct im_queue_pool *pool, size_t len, bool first)
+/* Who has filled a block gets room for much. What stands between bytes that are referred to fills none. */
+static struct im_block *new_block(struct im_queue_pool *pool, size_t len, const struct im_block *before)
 {
-    int size = len > LARGE_BYTES ? OTHER : first && len <= SMALL_BYTES ? SMALL : LARGE;
+    bool more = before && before->size != OTHER;
+    int size = len > LARGE_BYTES ? OTHER : !more && len <= SMALL_BYTES ? SMALL : LARGE;
     size_t room = size == OTHER ? len : rooms[size];
     struct im_block *b = size == OTHER ? NULL : pool->spare[size];
     if (b) {
@@ -84,7 +85,7 @@ void im_queue_copy(struct im_queue *q, struct im_queue_pool *pool, const uint8_t
 {
     struct im_block *b = q->last;
     if (!b || b->room < len)
-        b = add(q, new_block(pool, len, b == NULL));
+        b = add(q, new_block(pool, len, b));
     memcpy(b->data + (b->p - b->data) + b->len, p, len);
     b->len += len;
     b->room -= len;

@@ -474,6 +474,9 @@ static void tell_done(struct im_worker *w, const struct im_down *d)
 static void on_configure(struct im_worker *w, struct im_down *d)
 {
     w->env.config = w->dialect_env.config = d->order.config;
+    for (uint32_t i = 0; i < w->slot_count; i++)
+        if (w->slots[i].port)
+            review_hold(w, w->slots[i].port);
     tell_done(w, d);
 }
 
@@ -644,6 +647,7 @@ enum im_reason im_worker_start(struct im_worker *w, struct im_error *error)
 
 void im_worker_configure(struct im_worker *w, const struct im_config *config, void (*replaced)(void *arg), void *arg)
 {
+    im_remotes_tell_taken(w);
     struct im_down *d = im_down_new(w, IM_DOWN_CONFIGURE);
     d->order.config = config;
     d->order.done = (struct im_done){replaced, arg};

@@ -157,6 +157,7 @@ static inline bool im_down_has_event(const struct im_down *d)
 }
 bool im_remotes_open(struct im_worker *);
 void im_remotes_close(struct im_worker *);
+void im_remotes_tell_taken(struct im_worker *); /* what was not worth a letter by the limits there were */
 struct im_down *im_down_new(struct im_worker *, enum im_down_kind);
 void im_down_add(struct im_worker *, struct im_down *); /* leaves at the end of the turn */
 

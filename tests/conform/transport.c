@@ -492,6 +492,42 @@ static void holding_stops_the_peer_and_loses_nothing(void **state)
     expect_numbers(seen, 16000);
 }
 
+static void close_it(evutil_socket_t fd, short what, void *seen)
+{
+    (void)fd, (void)what;
+    seen_close(seen, IM_KICKED);
+}
+
+static size_t links_of(struct world *w)
+{
+    struct im_worker_stats stats;
+    im_worker_look(w->worker, &stats);
+    return stats.links;
+}
+
+/* The core closes it in the turn that brings its end, while what it said before waits to be let go. */
+static void what_waits_on_a_held_link_ends_with_it(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    struct peer *p = enter(w, &seen);
+    w->core.hold_after = 1;
+    for (int i = 0; i < 10; i++)
+        say(w, p, "one of many");
+    UNTIL(&w->stage, seen->count == 1);
+    peer_free(&w->stage, &p);
+    while (links_of(w) > 0) {
+        seen_send(seen, "are you there?");
+        stage_step(&w->stage);
+        usleep(20000);
+    }
+    struct event *now = event_new(w->stage.base, -1, 0, close_it, seen);
+    event_active(now, EV_TIMEOUT, 0);
+    UNTIL(&w->stage, seen->closes == 1);
+    assert_int_equal(seen->count, 1);
+    event_free(now);
+}
+
 static void holding_takes_effect_between_two_messages(void **state)
 {
     struct world *w = *state;
@@ -916,6 +952,11 @@ static bool own_loop(const struct variant *v)
     return !v->worker;
 }
 
+static bool with_worker(const struct variant *v)
+{
+    return v->worker;
+}
+
 static bool tls(const struct variant *v)
 {
     return v->tls;
@@ -960,6 +1001,7 @@ static const struct promise {
     {"a_message_may_be_as_long_as_the_limit", a_message_may_be_as_long_as_the_limit, any},
     {"a_longer_message_closes", a_longer_message_closes, any},
     {"holding_stops_the_peer_and_loses_nothing", holding_stops_the_peer_and_loses_nothing, any},
+    {"what_waits_on_a_held_link_ends_with_it", what_waits_on_a_held_link_ends_with_it, with_worker},
     {"holding_takes_effect_between_two_messages", holding_takes_effect_between_two_messages, any},
     {"writable_comes_when_all_has_left", writable_comes_when_all_has_left, any},
     {"writable_comes_when_a_slow_reader_reads_on", writable_comes_when_a_slow_reader_reads_on, any},

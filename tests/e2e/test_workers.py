@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
 
@@ -102,6 +103,35 @@ def test_a_reload_reaches_every_worker(daemon, connect):
         until(lambda: not is_taken(person, json.dumps({"op": "send", "id": 9, "to": "x", "text": "y" * 2000})))
     newcomer = connect(daemon, "line", "newcomer")
     assert newcomer.ask("hello")["limits"]["message"] == 1024
+
+
+def test_links_go_on_when_what_they_may_have_under_way_changes(imd, closing):
+    """Two threads count it, and learn of a reload one after the other."""
+    count, limits = 3000, {"rate": 0, "inflight": 4}
+    store = {"kind": "memory", "path": None, "sync": None}
+    daemon = imd({"workers": 2, "store": store, "limits": limits})
+    links = [closing(LineLink(daemon.line_port)) for _ in range(8)]
+    answered = [0] * len(links)
+
+    def ask(index):
+        lines = [{"op": "login", "id": 0, "user": f"eager{index}"}]
+        lines += [{"op": "send", "id": n, "to": "other", "text": str(n)} for n in range(1, count + 1)]
+        links[index].send_bytes("".join(json.dumps(line) + "\n" for line in lines).encode())
+
+    def hear(index):
+        while answered[index] <= count:
+            answered[index] += "id" in json.loads(links[index].recv())
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(len(links)) for work in (ask, hear)]
+    for thread in threads:
+        thread.start()
+    for inflight in (64, 4) * 6:
+        limits["inflight"] = inflight
+        daemon.write_config({"workers": 2, "store": store, "limits": limits})
+        assert "limits.inflight" in daemon.imctl("reload", json=False)
+    for thread in threads:
+        thread.join()
+    assert answered == [count + 1] * len(links)
 
 
 def test_whoever_is_banned_meets_no_worker(daemon, connect):

@@ -199,7 +199,7 @@ static bool check_length(void *arg, struct im_str term, size_t at)
 static void terms_are_bounded(void **state)
 {
     (void)state;
-    char text[2000] = "", longer[2000];
+    char text[2000] = "", longer[2003];
     for (size_t i = 0; i < 300; i++)
         strcat(text, "ж");
     size_t longest = 0;

@@ -16,6 +16,7 @@
 #include "tests/conform/peer.h"
 #include "transports/loop.h"
 #include "transports/stream.h"
+#include "transports/stream_queue.h"
 #include "transports/tls.h"
 #include "transports/transports.h"
 
@@ -807,6 +808,24 @@ static void what_a_turn_gathers_leaves_as_one_record(void **state)
 }
 
 /* What the socket did not take is repeated by somebody else, from another place. */
+/* A reader that is slow with large messages must not cost a large block for the few bytes before each of them. */
+static void few_bytes_between_references_take_small_blocks(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 8 };
+    static const uint8_t text[2000];
+    struct im_queue queue = {0};
+    struct im_queue_pool pool = {0};
+    for (int i = 0; i < MESSAGES; i++) {
+        im_queue_copy(&queue, &pool, text, 4);
+        im_queue_refer(&queue, text, sizeof text, NULL);
+    }
+    im_queue_clear(&queue, &pool);
+    assert_int_equal(pool.count[0], MESSAGES);
+    assert_int_equal(pool.count[1], 0);
+    im_queue_pool_clear(&pool);
+}
+
 static void what_waits_for_the_socket_arrives_whole(void **state)
 {
     struct world *w = *state;
@@ -1197,6 +1216,7 @@ int main(void)
         BOTH(a_new_receiver_gets_the_rest),
         BOTH(bytes_stay_while_the_stream_finishes),
         BOTH(what_waits_for_the_socket_arrives_whole),
+        cmocka_unit_test(few_bytes_between_references_take_small_blocks),
         BOTH(an_end_nobody_asks_about_ends_the_stream),
         BOTH(ending_before_it_is_ready_counts_and_vanishes),
         TLS(the_handshake_has_a_deadline),
