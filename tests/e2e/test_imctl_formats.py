@@ -227,6 +227,15 @@ def test_tables_are_shortened_to_the_terminal_and_nowhere_else(world, connect):
     assert len(token) == 43, "what is shown once is shown whole"
 
 
+def test_a_column_of_words_and_numbers_is_shortened_like_words(imd):
+    daemon = imd({"limits": {"rate": 7}})
+    lines = on_terminal(daemon, 80, "config", "diff").splitlines()
+    assert all(columns_of(line) <= 80 for line in lines), lines
+    assert any(re.match("limits.rate +7 ", line) for line in lines) and any("…" in line for line in lines), lines
+    starts = {re.match(r"\S+ +", line).end() for line in lines}
+    assert len(starts) == 1, "words begin below each other"
+
+
 # stat
 
 FIELDS = ["time", "users", "sessions", "commands", "events", "delivered", "commits", "bytes_received", "bytes_sent",

@@ -288,6 +288,17 @@ def test_listeners_come_and_go_with_the_configuration(imd, connect):
         LineLink(old_line)
 
 
+@pytest.mark.parametrize("before, after", [(1, 2), (2, 2), (2, 1), (3, 2)])
+def test_another_number_of_workers_opens_and_leaves_no_address(imd, connect, before, after):
+    server = imd({"workers": before})
+    server.write_config({"workers": after})
+    plan = server.imctl("upgrade", "-n")
+    assert (plan["opens"], plan["leaves"]) == ([], []), "the same addresses are served"
+    server.imctl("upgrade")
+    connect(server, "unix", "ann")
+    connect(server, "line", "bob")
+
+
 def test_another_mode_takes_effect(imd):
     server = imd()
     server.write_config({"listen": [{**row, **({"mode": "0600"} if row["transport"] == "unix" else {})} for row in server.defaults()["listen"]]})

@@ -226,11 +226,26 @@ static void add_row(struct table *t, const json_t *row, const char *const *colum
         struct im_out text = {0};
         const json_t *value = json_object_get(row, columns[i]);
         show_value(&text, columns[i], value);
-        if (json_is_number(value))
-            table_right(t, i);
         add(t, &text);
         im_out_clear(&text);
     }
+}
+
+/* Nothing but numbers, where there is anything. */
+static bool is_numeric(const json_t *rows, const char *column)
+{
+    bool any = false;
+    const json_t *row;
+    size_t i;
+    json_array_foreach(rows, i, row)
+    {
+        const json_t *value = json_object_get(row, column);
+        if (json_is_number(value))
+            any = true;
+        else if (value && !json_is_null(value))
+            return false;
+    }
+    return any;
 }
 
 static void put_rest(const json_t *result, const char *key, size_t shown, const char *none, struct im_out *out)
@@ -266,6 +281,9 @@ static void show_table(const json_t *result, const char *key, const char *const 
     table_init(&t, count);
     for (i = 0; i < count; i++)
         add_header(&t, columns[i]);
+    for (i = 0; i < count; i++)
+        if (is_numeric(rows, columns[i]))
+            table_right(&t, i);
     json_array_foreach(rows, i, row)
     {
         add_row(&t, row, columns, count);

@@ -404,7 +404,12 @@ static void list_new(void *arg, struct im_listener *l)
 json_t *imd_new_listeners(const struct imd *imd)
 {
     json_t *list = json_array();
-    imd_each_listener(imd, list_new, list);
+    imd_admin_each_listener(imd->admin, list_new, list);
+    if (imd->metrics_listener)
+        list_new(list, imd->metrics_listener);
+    for (size_t i = 0; i < imd->listener_count; i++)
+        if (imd->listeners[i].listener)
+            list_new(list, imd->listeners[i].listener); /* the other workers' sockets are of the same address */
     return list;
 }
 

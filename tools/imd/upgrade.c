@@ -283,13 +283,22 @@ void imd_upgrade_run(struct imd *imd)
 
 /* The other program. */
 
+/* Fewer workers need fewer sockets of an address, which is served all the same. */
+static bool is_served(const struct imd_handover *h, const char *name)
+{
+    for (size_t i = 0; i < h->count; i++)
+        if (!h->sockets[i].left && strcmp(h->sockets[i].origin.name, name) == 0)
+            return true;
+    return false;
+}
+
 void imd_rehearsal_tell(const struct imd *imd)
 {
     const struct imd_handover *h = imd->start->handover;
     json_t *leaves = json_array();
     char *store = imd->config->store_kind == IM_STORE_SQLITE ? realpath(imd->config->store_path, NULL) : NULL;
     for (size_t i = 0; h && i < h->count; i++)
-        if (h->sockets[i].left)
+        if (h->sockets[i].left && !is_served(h, h->sockets[i].origin.name))
             imd_list_address(leaves, h->sockets[i].origin.name);
     json_t *found = json_pack("{s:s, s:s?, s:[II], s:o, s:o}", "version", PACKAGE_VERSION, "store", store, "schema",
                               (json_int_t)imd->schema[0], (json_int_t)imd->schema[1], "opens", imd_new_listeners(imd),
