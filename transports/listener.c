@@ -33,7 +33,9 @@ struct im_listener {
     struct im_listen_config config;
     size_t refs; /* the owner, and every stream accepted here */
     bool paused, starved, complained, closed, loopback, passed;
-    bool shared; /* the socket is another listener's too, which answers for it */
+    bool shared;               /* the socket is another listener's too, which answers for it */
+    struct im_listener *first; /* whose more this is; NULL: nobody's. Its arg is ours, so it outlives us */
+    struct im_listener *more;  /* another socket of the same address */
     int fd;
     struct event *readable;
     struct im_timer retry;
@@ -94,7 +96,9 @@ static void drop(struct im_listener *l)
 {
     if (--l->refs > 0)
         return;
-    if (l->o.release)
+    if (l->first)
+        drop(l->first);
+    else if (l->o.release)
         l->o.release(l->o.arg);
     clear_config(&l->config);
     free((char *)l->origin.name);
@@ -119,8 +123,10 @@ static void try_again(struct im_timer *timer)
 
 void im_listener_pause(struct im_listener *l, bool on)
 {
-    l->paused = on;
-    update(l);
+    for (; l; l = l->more) {
+        l->paused = on;
+        update(l);
+    }
 }
 
 static bool has_file(const struct im_listener *l, dev_t dev, ino_t ino)
@@ -141,6 +147,7 @@ void im_listener_close(struct im_listener **listener)
     *listener = NULL;
     if (!l)
         return;
+    im_listener_close(&l->more);
     l->closed = true;
     im_timer_stop(im_loop_of(l->o.env), &l->retry);
     event_free(l->readable);
@@ -570,6 +577,41 @@ enum im_reason im_listener_open(struct im_listener **out, const struct im_listen
         IM_LOG(o->env->log, IM_LOG_INFO, "listener", "listening", IM_KS("address", l->address));
     *out = l;
     return IM_OK;
+}
+
+static void add_more(struct im_listener *first, int fd)
+{
+    struct im_listener *l = im_zalloc(sizeof *l);
+    *l = (struct im_listener){.o = first->o, .refs = 1, .first = first, .more = first->more};
+    first->refs++;
+    first->more = l;
+    l->o.config = &l->config;
+    copy_config(&l->config, &first->config);
+    l->tls = first->tls ? im_tls_hold(first->tls) : NULL;
+    take_passed(l, fd);
+    remember_address(l);
+    l->readable = event_new(l->o.env->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+    update(l);
+}
+
+bool im_listener_take_more(struct im_listener *first)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    struct addrinfo ai = {.ai_addr = (struct sockaddr *)(void *)&sa};
+    if (first->o.unix_socket || getsockname(first->fd, ai.ai_addr, &len) != 0)
+        return false;
+    ai.ai_family = sa.ss_family;
+    int fd = im_passed_take_ip(first->o.env->passed, &ai);
+    if (fd < 0)
+        return false;
+    add_more(first, fd);
+    return true;
+}
+
+struct im_listener *im_listener_more(const struct im_listener *l)
+{
+    return l->more;
 }
 
 const struct im_listen_config *im_listener_config(const struct im_listener *l)

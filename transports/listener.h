@@ -18,6 +18,10 @@ struct im_listener_options {
     void (*release)(void *arg); /* gives arg back once the listener and all its streams are gone; may be NULL */
 };
 enum im_reason im_listener_open(struct im_listener **out, const struct im_listener_options *, struct im_error *);
+/* One more socket of the listener's address that was passed and is left: who connected there is not refused because
+ * there are fewer workers now than there were. It is paused and closed with the listener. False: there is none. */
+bool im_listener_take_more(struct im_listener *);
+struct im_listener *im_listener_more(const struct im_listener *); /* and of that one the next; NULL: no more */
 void im_listener_pause(struct im_listener *, bool on);
 /* Unlinks a Unix socket it made. Handshakes under way are broken off; streams that are ready live on, and what is asked
  * of the listener below can still be asked until the last of them is gone. */

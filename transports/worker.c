@@ -628,6 +628,14 @@ enum im_reason im_worker_listen(struct im_worker *w, const struct im_transport *
     return IM_OK;
 }
 
+bool im_worker_take_more(struct im_worker *w)
+{
+    w->env.passed = w->core_env->passed;
+    bool taken = im_listener_take_more(w->listeners[w->listener_count - 1]);
+    w->env.passed = NULL;
+    return taken;
+}
+
 struct im_listener *im_worker_listener(const struct im_worker *w, size_t n)
 {
     return w->listeners[n];

@@ -24,6 +24,8 @@ enum im_reason im_worker_new(struct im_worker **out, struct im_transport_env *en
 enum im_reason im_worker_listen(struct im_worker *, const struct im_transport *, const struct im_listen_config *,
                                 const struct im_listener *twin, struct im_error *);
 /* The nth that was opened; NULL: closed. What never changes in it may be asked for (address, configuration, TLS). */
+/* As im_listener_take_more(), for the listener that was opened last. */
+bool im_worker_take_more(struct im_worker *);
 struct im_listener *im_worker_listener(const struct im_worker *, size_t n);
 enum im_reason im_worker_start(struct im_worker *, struct im_error *);
 

@@ -208,6 +208,27 @@ def test_under_traffic_nothing_acknowledged_is_lost_and_nobody_is_refused(imd, o
           f"nobody accepted for {', '.join(f'{gap:.0f} ms' for gap in gaps)}")
 
 
+@pytest.mark.parametrize("workers", [(4, 1), (4, 2), (1, 3)])
+def test_another_number_of_workers_refuses_nobody(imd, connect, workers):
+    """Somebody who does not leave makes the others wait, in the queues of all the sockets that there were."""
+    server = imd({"workers": workers[0]})
+    stuck = connect(server, "line", "stuck")
+    server.write_config({"workers": workers[1]})
+    process = subprocess.Popen([find_program("imctl", "IMCTL"), "-s", server.admin_path, "upgrade", "-y"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    stuck.event("bye")
+    waiting = [Im(LineLink(server.line_port)) for _ in range(32)]
+    asked = [im.post("ping") for im in waiting]
+    assert process.wait(3 * PATIENCE) == 0, process.communicate()
+    for im, number in zip(waiting, asked):
+        assert im.reply(number)["op"] == "ok"
+        im.close()
+    assert "not used" not in server.logs
+    assert len(server.imctl("workers")["workers"]) == 1 + (workers[1] if workers[1] > 1 else 0)
+    server.imctl("upgrade")
+    assert [connect(server, "line", f"later{n}").ask("ping")["op"] for n in range(16)] == ["ok"] * 16
+
+
 def test_who_connects_meanwhile_waits_and_is_answered(imd, connect, other):
     """Somebody who does not leave keeps the old program; the others wait for the next."""
     server = imd()

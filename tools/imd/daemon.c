@@ -290,19 +290,30 @@ static enum im_reason check_open(const struct imd *imd, const struct imd_listene
                    im_listener_address(l->listener));
 }
 
+/* The sockets of workers that there are no more, in turn to those that there are. */
+static void take_more(struct imd *imd, struct im_listener *only)
+{
+    if (imd->worker_count == 0)
+        while (im_listener_take_more(only))
+            continue;
+    for (size_t i = 0; imd->worker_count > 0 && im_worker_take_more(imd->workers[i]); i = (i + 1) % imd->worker_count)
+        continue;
+}
+
 static enum im_reason listen_one(struct imd *imd, const struct im_listen_config *config, struct imd_listener *l,
                                  struct im_error *error)
 {
+    enum im_reason r = IM_OK;
     if (imd->worker_count == 0)
-        return l->transport->listen(&l->listener, &imd->env, config, error);
-    for (size_t i = 0; i < imd->worker_count; i++) {
-        enum im_reason r = im_worker_listen(imd->workers[i], l->transport, config, l->listener, error);
-        if (r != IM_OK)
-            return r;
-        if (i == 0)
+        r = l->transport->listen(&l->listener, &imd->env, config, error);
+    for (size_t i = 0; r == IM_OK && i < imd->worker_count; i++) {
+        r = im_worker_listen(imd->workers[i], l->transport, config, l->listener, error);
+        if (r == IM_OK && i == 0)
             l->listener = im_worker_listener(imd->workers[0], imd->listener_count);
     }
-    return IM_OK;
+    if (r == IM_OK)
+        take_more(imd, l->listener);
+    return r;
 }
 
 static enum im_reason listen_clients(struct imd *imd, struct im_error *error)

@@ -3,6 +3,7 @@
 
 #include "core/mem.h"
 #include "tools/imd/daemon.h"
+#include "transports/listener.h"
 #include "transports/worker.h"
 
 /* The threads that own the clients' connections, where there are any. */
@@ -66,13 +67,19 @@ void imd_workers_pause(struct imd *imd, void (*done)(struct imd *))
     paused(p);
 }
 
+static void each_of(struct im_listener *l, void (*each)(void *arg, struct im_listener *), void *arg)
+{
+    for (; l; l = im_listener_more(l))
+        each(arg, l);
+}
+
 void imd_workers_each_listener(const struct imd *imd, size_t n, void (*each)(void *arg, struct im_listener *),
                                void *arg)
 {
     if (imd->worker_count == 0)
-        each(arg, imd->listeners[n].listener);
+        each_of(imd->listeners[n].listener, each, arg);
     for (size_t i = 0; i < imd->worker_count; i++)
-        each(arg, im_worker_listener(imd->workers[i], n));
+        each_of(im_worker_listener(imd->workers[i], n), each, arg);
 }
 
 void imd_workers_stop(struct imd *imd)
