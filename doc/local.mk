@@ -69,6 +69,7 @@ dist_docwhy_DATA = \
 	doc/why/store-lanes.md \
 	doc/why/stream.md \
 	doc/why/tables.md \
+	doc/why/upgrade.md \
 	doc/why/workers.md
 
 EXTRA_DIST += \
