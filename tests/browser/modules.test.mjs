@@ -155,7 +155,7 @@ test('messages stand in the order of seq, each once, from wherever they come', (
     const chat = chatOf('小明');
     assert.equal(chat.receive(message(3)), true);
     assert.equal(chat.receive(message(3)), false);
-    chat.addHistory('翠花', [message(1), message(2), message(3)], false);
+    chat.addHistory(chat.conversation('翠花'), [message(1), message(2), message(3)], false);
     chat.receive(message(2));
     assert.deepEqual(texts(chat), ['t1', 't2', 't3']);
     assert.equal(chat.conversation('翠花').more, false);
@@ -170,7 +170,7 @@ test('an own message is one message, whether its ok, its event or the history co
         for (const step of order.split(' ')) {
             if (step === 'ok') chat.commit(entry, { conv: '翠花', seq: 1, ts: 7, online: true });
             else if (step === 'event') chat.receive(own);
-            else chat.addHistory('翠花', [own], false);
+            else chat.addHistory(chat.conversation('翠花'), [own], false);
             assert.deepEqual(texts(chat), ['mine'], `${order}: after ${step}`);
         }
         assert.equal(chat.conversation('翠花').messages[0].state, 'sent');
@@ -263,14 +263,14 @@ test('a jump into the past shows a window, which grows back to the present witho
     const conv = chat.conversation('翠花');
     const page = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i));
     const seqs = () => conv.messages.map(m => m.seq);
-    chat.addHistory('翠花', page(90, 100), true, {}, 100);
-    chat.addHistory('翠花', page(40, 44), true, { around: 42 }, 100);
+    chat.addHistory(chat.conversation('翠花'), page(90, 100), true, {}, 100);
+    chat.addHistory(chat.conversation('翠花'), page(40, 44), true, { around: 42 }, 100);
     assert.deepEqual([seqs(), conv.newer, conv.more, conv.last.seq], [[40, 41, 42, 43, 44], true, true, 100]);
     chat.receive(message(101));
     assert.deepEqual([seqs().at(-1), conv.last.seq, conv.unread], [44, 101, 1], 'what is new is not put behind a gap');
-    chat.addHistory('翠花', page(45, 100), false, { after: 44 }, 100);
+    chat.addHistory(chat.conversation('翠花'), page(45, 100), false, { after: 44 }, 100);
     assert.equal(conv.newer, true, 'one came since');
-    chat.addHistory('翠花', page(101, 101), false, { after: 100 }, 101);
+    chat.addHistory(chat.conversation('翠花'), page(101, 101), false, { after: 100 }, 101);
     assert.deepEqual([conv.newer, seqs().length, seqs().at(-1)], [false, 62, 101]);
     chat.receive(message(102));
     assert.equal(seqs().at(-1), 102);
@@ -322,22 +322,33 @@ test('receipts only go forward, and reading is receiving', () => {
     assert.deepEqual(marks(), [4, 4]);
 });
 
+const memberChange = (seq, act, more) => ({ op: 'member', conv: '#班', to: '#班', seq, pos: String(seq), ts: seq, do: act, from: '老师', ...more });
+
 test('membership changes say what the group is now, once, and history does not turn it back', () => {
     const chat = chatOf('小明');
     const conv = chat.conversation('#班');
-    const change = (seq, act, more) => ({ op: 'member', conv: '#班', to: '#班', seq, pos: String(seq), ts: seq, do: act, from: '老师', ...more });
-    chat.receive(change(1, 'create', { topic: 'hello', public: true, history: 'all', role: 'owner' }));
-    chat.receive(change(2, 'invite', { user: '小明', role: 'invited' }));
+    chat.receive(memberChange(1, 'create', { topic: 'hello', public: true, history: 'all', role: 'owner' }));
+    chat.receive(memberChange(2, 'invite', { user: '小明', role: 'invited' }));
     assert.deepEqual([conv.role, conv.invitedBy, conv.topic, conv.settings, conv.members], ['invited', '老师', 'hello', { public: true, history: 'all' }, 1]);
     assert.deepEqual(chat.invitations, [{ conv: '#班', from: '老师', ts: 2 }]);
-    chat.receive(change(3, 'join', { from: '小明', role: 'member' }));
-    chat.receive(change(3, 'join', { from: '小明', role: 'member' }));
+    chat.receive(memberChange(3, 'join', { from: '小明', role: 'member' }));
+    chat.receive(memberChange(3, 'join', { from: '小明', role: 'member' }));
     assert.deepEqual([conv.role, conv.members, conv.unread], ['member', 2, 0], 'and it is nothing unread');
-    chat.receive(change(4, 'role', { user: '小明', role: 'admin' }));
-    chat.addHistory('#班', [change(2, 'invite', { user: '小明', role: 'invited' }), change(4, 'role', { user: '小明', role: 'admin' })], false, {}, 4);
+    chat.receive(memberChange(4, 'role', { user: '小明', role: 'admin' }));
+    chat.addHistory(chat.conversation('#班'), [memberChange(2, 'invite', { user: '小明', role: 'invited' }), memberChange(4, 'role', { user: '小明', role: 'admin' })], false, {}, 4);
     assert.equal(conv.role, 'admin');
-    chat.receive(change(5, 'ban', { user: '小明', role: 'banned' }));
+    chat.receive(memberChange(5, 'ban', { user: '小明', role: 'banned' }));
     assert.deepEqual([conv.role, conv.gone], ['banned', true]);
+});
+
+test('a group that was left does not come back with the answer to what was asked before', () => {
+    const chat = chatOf('小明');
+    chat.receive(memberChange(1, 'join', { from: '小明', role: 'member' }));
+    const left = chat.conversation('#班');
+    chat.remove('#班');
+    chat.setGroup(left, { role: 'none', missing: true });
+    chat.addHistory(left, [memberChange(1, 'join', { from: '小明', role: 'member' })], false);
+    assert.deepEqual(chat.conversations, []);
 });
 
 test('rights are those of the server\'s table', () => {

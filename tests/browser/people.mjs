@@ -107,9 +107,12 @@ export class Person {
         return this.page.locator('.messages .note', { hasText: text }).first().waitFor();
     }
 
-    // What comes in with a movement has come.
+    // What comes in with a movement has come. One whose element the page draws anew is cancelled, and another may have begun then.
     async settled() {
-        await this.page.evaluate(() => Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations === 1).map(a => a.finished)));
+        await this.page.evaluate(async () => {
+            const moving = () => document.getAnimations().filter(a => a.effect.getTiming().iterations === 1 && a.playState === 'running');
+            for (let some = moving(); some.length; some = moving()) await Promise.allSettled(some.map(a => a.finished));
+        });
     }
 
     async shot(name) {

@@ -46,7 +46,7 @@ export class History {
         if (conv.reading !== reading) return;
         conv.loading = false;
         if (answer && conv.stale && tries > 1) return this.#load(conv, where, tries - 1);
-        if (answer) chat.addHistory(conv.id, answer.messages, answer.more, where, asOf);
+        if (answer) chat.addHistory(conv, answer.messages, answer.more, where, asOf);
         else chat.emit('change', conv.key);
     }
 }

@@ -109,8 +109,8 @@ export class Chat extends Emitter {
 
     /* A page of history, read at a moment when the conversation's newest event was known to be asOf. where: {} for the
      * end of the conversation, or { before }, { after }, { around }. */
-    addHistory(id, messages, more, where = {}, asOf = 0) {
-        const conv = this.conversation(id);
+    addHistory(conv, messages, more, where = {}, asOf = 0) {
+        if (!this.#has(conv)) return;
         const made = messages.map(event => makeMessage(event, this.me, asOf)).filter(m => !(m.own && this.#settle(conv, m.cid, m)));
         conv.addPage(made, more, where);
         const first = messages[0]?.seq ?? 0;
@@ -129,6 +129,7 @@ export class Chat extends Emitter {
 
     // The answer to `group` info.
     setGroup(conv, { id = conv.id, role, topic = conv.topic, members = conv.members, settings = conv.settings, missing = false }) {
+        if (!this.#has(conv)) return;
         this.#name(conv, id);
         Object.assign(conv, { role, topic, members, settings, missing });
         this.emit('change', conv.key);
@@ -269,6 +270,11 @@ export class Chat extends Emitter {
         const message = conv.pending.find(m => m.cid === entry.cid);
         if (message) change(message, values);
         this.emit('change', conv.key);
+    }
+
+    // False: it was taken off the list while something about it was asked.
+    #has(conv) {
+        return this.#convs.get(conv.key) === conv;
     }
 
     // The server's name for a conversation. It knows more about ids that are the same than key() does.
