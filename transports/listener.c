@@ -490,12 +490,12 @@ static void remember_address(struct im_listener *l)
     l->address = im_strndup(text, strlen(text));
 }
 
-/* The kernel spreads connections over all sockets of an address, one for each worker. The first of them is bound before
+/* The kernel spreads connections over all sockets of an address, one for each thread. The first of them is bound before
  * it may share, so that a server that runs already is noticed; what cannot have twins is shared itself. */
 
 static bool may_share(const struct im_listener *l)
 {
-    return l->o.env->worker && !l->o.unix_socket && (!l->passed || l->origin.ours);
+    return l->o.env->spread && !l->o.unix_socket && (!l->passed || l->origin.ours);
 }
 
 static bool bind_beside(struct im_listener *l, const struct im_listener *twin)

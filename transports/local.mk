@@ -14,6 +14,7 @@ transports_libimtransports_a_SOURCES = \
 	transports/listener.c transports/listener.h \
 	transports/loop.c transports/loop.h \
 	transports/mailbox.c transports/mailbox.h \
+	transports/parcel.c transports/parcel.h \
 	transports/passed.c transports/passed.h \
 	transports/registry.c \
 	transports/remote.c \

@@ -2,42 +2,56 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core/mem.h"
 
+enum {
+    BAG_SIZE = 16 * 1024,
+    SPARE_MAX = 64,
+};
+
+struct im_bag {
+    struct im_bag *next;
+    size_t used, read, room; /* bytes */
+    char data[];
+};
+
+enum { BAG_ROOM = BAG_SIZE - sizeof(struct im_bag) };
+
 struct im_mailbox {
     pthread_mutex_t lock; /* all below but wake_fd */
     pthread_cond_t room;
-    struct im_letters letters, empties;
+    struct im_mail mail, back;
     struct im_mailbox_stats stats;
     int wake_fd;
 };
 
-void im_letters_add(struct im_letters *list, struct im_letter *letter)
+static void push(struct im_mail *mail, struct im_bag *bag)
 {
-    letter->next = NULL;
-    if (list->last)
-        list->last->next = letter;
+    bag->next = NULL;
+    if (mail->last)
+        mail->last->next = bag;
     else
-        list->first = letter;
-    list->last = letter;
-    list->count++;
+        mail->first = bag;
+    mail->last = bag;
+    mail->bags++;
 }
 
-void im_letters_keep(struct im_letters *list, struct im_letter *letter)
+static struct im_bag *pop(struct im_mail *mail)
 {
-    enum { SPARE_MAX = 4096 };
-    if (list->count < SPARE_MAX)
-        im_letters_add(list, letter);
-    else
-        free(letter);
+    struct im_bag *bag = mail->first;
+    mail->first = bag->next;
+    if (!mail->first)
+        mail->last = NULL;
+    mail->bags--;
+    return bag;
 }
 
-void im_letters_join(struct im_letters *to, struct im_letters *from)
+static void join(struct im_mail *to, struct im_mail *from)
 {
     if (!from->first)
         return;
@@ -46,20 +60,72 @@ void im_letters_join(struct im_letters *to, struct im_letters *from)
     else
         to->first = from->first;
     to->last = from->last;
-    to->count += from->count;
-    *from = (struct im_letters){0};
+    to->letters += from->letters;
+    to->bags += from->bags;
+    *from = (struct im_mail){0};
 }
 
-struct im_letter *im_letters_next(struct im_letters *list)
+/* The bag that was used last: it may still be in the cache. A letter that no bag holds gets one of its own. */
+static struct im_bag *new_bag(struct im_mail *spare, size_t size)
 {
-    struct im_letter *letter = list->first;
-    if (!letter)
-        return NULL;
-    list->first = letter->next;
-    if (!list->first)
-        list->last = NULL;
-    list->count--;
+    if (spare->first && size <= BAG_ROOM)
+        return pop(spare);
+    size_t room = size <= BAG_ROOM ? BAG_ROOM : size;
+    struct im_bag *bag = im_alloc(sizeof *bag + room);
+    *bag = (struct im_bag){.room = room};
+    return bag;
+}
+
+void *im_mail_write(struct im_mail *mail, struct im_mail *spare, size_t size)
+{
+    size = (size + 7) / 8 * 8;
+    assert(size <= UINT32_MAX);
+    if (!mail->last || mail->last->room - mail->last->used < size)
+        push(mail, new_bag(spare, size));
+    struct im_letter *letter = (struct im_letter *)(void *)(mail->last->data + mail->last->used);
+    mail->last->used += size;
+    mail->letters++;
+    letter->size = (uint32_t)size;
     return letter;
+}
+
+void *im_mail_read(struct im_mail *mail, struct im_mail *spent)
+{
+    while (mail->first) {
+        struct im_bag *bag = mail->first;
+        if (bag->read < bag->used) {
+            struct im_letter *letter = (struct im_letter *)(void *)(bag->data + bag->read);
+            bag->read += letter->size;
+            return letter;
+        }
+        bag->read = 0;
+        push(spent, pop(mail));
+    }
+    mail->letters = 0;
+    return NULL;
+}
+
+void im_mail_keep(struct im_mail *spare, struct im_mail *spent)
+{
+    while (spent->first) {
+        struct im_bag *bag = pop(spent);
+        if (bag->room != BAG_ROOM || spare->bags == SPARE_MAX) {
+            free(bag);
+            continue;
+        }
+        bag->used = 0;
+        bag->next = spare->first;
+        spare->first = bag;
+        if (!spare->last)
+            spare->last = bag;
+        spare->bags++;
+    }
+}
+
+void im_mail_free(struct im_mail *mail)
+{
+    while (mail->first)
+        free(pop(mail));
 }
 
 struct im_mailbox *im_mailbox_new(void)
@@ -80,7 +146,7 @@ void im_mailbox_free(struct im_mailbox **at)
     *at = NULL;
     if (!box)
         return;
-    assert(!box->letters.first && !box->empties.first);
+    assert(!box->mail.first && !box->back.first);
     pthread_cond_destroy(&box->room);
     pthread_mutex_destroy(&box->lock);
     close(box->wake_fd);
@@ -98,36 +164,51 @@ static void wake(const struct im_mailbox *box)
     (void)wrote; /* the counter cannot be full: it is written only when the box was empty */
 }
 
-void im_mailbox_post(struct im_mailbox *box, struct im_letters *letters, struct im_letters *empties, size_t most)
+/* A receiver that is long away finds full bags, and not one for each batch. The sender keeps its own. */
+static bool fit_in(struct im_mail *to, struct im_mail *from)
+{
+    struct im_bag *last = to->last, *only = from->first;
+    if (!last || only != from->last || only->used > last->room - last->used)
+        return false;
+    memcpy(last->data + last->used, only->data, only->used);
+    last->used += only->used;
+    to->letters += from->letters;
+    only->used = 0;
+    from->letters = 0;
+    return true;
+}
+
+void im_mailbox_post(struct im_mailbox *box, struct im_mail *mail, struct im_mail *spent, size_t most)
 {
     bool first = false;
     pthread_mutex_lock(&box->lock);
-    for (bool waited = false; most > 0 && box->letters.count > most; waited = true) {
+    for (bool waited = false; most > 0 && box->mail.letters > most; waited = true) {
         box->stats.waits += !waited;
         pthread_cond_wait(&box->room, &box->lock);
     }
-    if (letters->first) {
-        first = !box->letters.first;
-        box->stats.posted += letters->count;
+    if (mail->letters > 0) {
+        first = box->mail.letters == 0;
+        box->stats.posted += mail->letters;
         box->stats.batches++;
+        if (!fit_in(&box->mail, mail))
+            join(&box->mail, mail);
     }
-    im_letters_join(&box->letters, letters);
-    im_letters_join(&box->empties, empties);
-    if (box->letters.count > box->stats.most)
-        box->stats.most = box->letters.count;
+    join(&box->back, spent);
+    if (box->mail.letters > box->stats.most)
+        box->stats.most = box->mail.letters;
     pthread_mutex_unlock(&box->lock);
     if (first)
         wake(box);
 }
 
-void im_mailbox_take(struct im_mailbox *box, struct im_letters *letters, struct im_letters *empties)
+void im_mailbox_take(struct im_mailbox *box, struct im_mail *mail, struct im_mail *back)
 {
     uint64_t count;
     ssize_t got = read(box->wake_fd, &count, sizeof count);
     (void)got;
     pthread_mutex_lock(&box->lock);
-    im_letters_join(letters, &box->letters);
-    im_letters_join(empties, &box->empties);
+    join(mail, &box->mail);
+    join(back, &box->back);
     pthread_cond_signal(&box->room);
     pthread_mutex_unlock(&box->lock);
 }
@@ -136,6 +217,6 @@ void im_mailbox_look(struct im_mailbox *box, struct im_mailbox_stats *stats)
 {
     pthread_mutex_lock(&box->lock);
     *stats = box->stats;
-    stats->waiting = box->letters.count;
+    stats->waiting = box->mail.letters;
     pthread_mutex_unlock(&box->lock);
 }

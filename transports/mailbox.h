@@ -3,25 +3,31 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* Letters from one thread to one other, in order. The sender collects a list and posts it as a whole, so that a batch
- * costs one lock and, if the receiver has nothing to do, one wake-up. A letter is embedded first in its owner's struct;
- * whoever has it owns it. Empty ones go back the way they came, with the letters of the other direction. */
+/* Letters from one thread to one other, in order. The sender writes them one behind the other into bags, and posts what
+ * one turn of its loop has to say as a whole: one lock for a batch and, if the receiver has nothing to do, one wake-up.
+ * Both go straight through the memory. Bags go back the way they came, with the letters of the other direction. */
+
+/* Embedded first in what is sent. */
 struct im_letter {
-    struct im_letter *next;
+    uint32_t size; /* of all of it, in bytes; a multiple of 8 */
 };
 
-/* Zero-initialise. */
-struct im_letters {
-    struct im_letter *first, *last;
-    size_t count;
+/* Letters in bags; or spare bags. Zero-initialise. */
+struct im_mail {
+    struct im_bag *first, *last;
+    size_t bags;
+    size_t letters; /* written into it, and not all read yet */
 };
-void im_letters_add(struct im_letters *, struct im_letter *);
-/* The same for one that nobody needs now; frees it if there are enough of those. */
-void im_letters_keep(struct im_letters *, struct im_letter *);
-/* All of `from` behind `to`; `from` is empty afterwards. */
-void im_letters_join(struct im_letters *to, struct im_letters *from);
-struct im_letter *im_letters_next(struct im_letters *); /* takes the first one out; NULL: there is none */
+/* A new last letter, aligned to 8 bytes; its size is set and nothing else. It stays where it is until it is posted. */
+void *im_mail_write(struct im_mail *, struct im_mail *spare, size_t size);
+/* The next letter, which lives for as long as its bag; NULL: there is none left. Bags that were read to the end go to
+ * `spent`, and can be read from there once more. */
+void *im_mail_read(struct im_mail *, struct im_mail *spent);
+/* Makes spare bags of `spent`, as many as may be useful; the others are freed. */
+void im_mail_keep(struct im_mail *spare, struct im_mail *spent);
+void im_mail_free(struct im_mail *);
 
 struct im_mailbox;
 /* NULL: the system refuses. */
@@ -31,11 +37,11 @@ void im_mailbox_free(struct im_mailbox **); /* must be empty; *box may be NULL *
 /* Readable while letters wait; im_mailbox_take() makes it quiet again. */
 int im_mailbox_fd(const struct im_mailbox *);
 
-/* Posts all of `letters`, and sends `empties` back along with them; both are empty afterwards. With most > 0, first
- * waits until no more than that are in the box: only for a sender for whom the receiver never waits. */
-void im_mailbox_post(struct im_mailbox *, struct im_letters *letters, struct im_letters *empties, size_t most);
-/* Everything that waits, added to `letters` and `empties`. */
-void im_mailbox_take(struct im_mailbox *, struct im_letters *letters, struct im_letters *empties);
+/* Posts all letters of `mail`, and sends the bags of `spent` back along with them; both hold none afterwards. With
+ * most > 0, first waits until no more than that are in the box: only for a sender for whom the receiver never waits. */
+void im_mailbox_post(struct im_mailbox *, struct im_mail *mail, struct im_mail *spent, size_t most);
+/* Everything that waits, behind what `mail` and `back` have. */
+void im_mailbox_take(struct im_mailbox *, struct im_mail *mail, struct im_mail *back);
 
 /* Any thread. */
 struct im_mailbox_stats {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "transports/parcel.h"
 #include "transports/worker_private.h"
 
 /* The core's side of a worker: a stand-in for each of its links, which is what the core sees. Down-calls become
@@ -24,8 +25,14 @@ struct im_remote {
     size_t queued;          /* as the worker saw it last */
     unsigned taken;         /* inputs that the worker does not know to be done */
     size_t taken_bytes;
-    struct im_letters waiting;
+    struct im_waiting *waiting, **waiting_end;
     struct im_later later;
+};
+
+/* A letter that came too early, or what is left of it. */
+struct im_waiting {
+    struct im_waiting *next;
+    _Alignas(8) char letter[]; /* struct im_up */
 };
 
 #define OWNER(type, entry, member) ((struct type *)(void *)((char *)(entry)-offsetof(struct type, member)))
@@ -46,31 +53,40 @@ static void tell_time(const struct im_worker *w)
 static void post(struct im_later *later)
 {
     struct im_worker *w = OWNER(im_worker, later, core_post);
-    if (w->core_out.first || w->core_spent.first)
+    if (w->core_out.letters > 0 || w->core_spent.first)
         im_mailbox_post(w->down, &w->core_out, &w->core_spent, 0);
 }
 
-struct im_down *im_down_new(struct im_worker *w, enum im_down_kind kind)
+void *im_down_write(struct im_worker *w, enum im_down_kind kind, size_t size)
 {
-    struct im_down *d = (struct im_down *)(void *)im_letters_next(&w->core_empty);
-    if (!d)
-        d = im_alloc(sizeof *d);
-    *d = (struct im_down){.kind = kind};
+    struct im_down *d = im_mail_write(&w->core_out, &w->core_spare, size);
+    d->kind = kind;
+    d->slot = d->generation = 0;
+    im_soon_add(core_loop(w), &w->core_post, post);
     return d;
 }
 
-void im_down_add(struct im_worker *w, struct im_down *d)
+static void *write_to(struct im_remote *r, enum im_down_kind kind, size_t size)
 {
-    im_letters_add(&w->core_out, &d->letter);
-    im_soon_add(core_loop(w), &w->core_post, post);
-}
-
-static struct im_down *write_to(struct im_remote *r, enum im_down_kind kind)
-{
-    struct im_down *d = im_down_new(r->worker, kind);
+    struct im_down *d = im_down_write(r->worker, kind, size);
     d->slot = r->slot;
     d->generation = r->generation;
     return d;
+}
+
+void im_down_clear(struct im_mail *spare, struct im_mail *downs)
+{
+    struct im_mail read = {0};
+    struct im_down *d;
+    while ((d = im_mail_read(downs, &read))) {
+        if (d->kind == IM_DOWN_SEND || d->kind == IM_DOWN_OK)
+            im_event_drop(&((struct im_down_send *)(void *)d)->event);
+        else if (d->kind == IM_DOWN_BAN)
+            free(((struct im_down_ban *)(void *)d)->ban);
+        else if (d->kind == IM_DOWN_UNBAN)
+            free(((struct im_down_ban *)(void *)d)->key);
+    }
+    im_mail_keep(spare, &read);
 }
 
 /* The core's down-calls. */
@@ -84,7 +100,7 @@ static void give_waiting(struct im_later *later);
 
 static void give_later(struct im_remote *r)
 {
-    if (r->waiting.first)
+    if (r->waiting)
         im_later_add(core_loop(r->worker), &r->later, give_waiting);
 }
 
@@ -97,9 +113,8 @@ static void remote_close(struct im_link *link, enum im_reason reason)
     give_later(r);
     if (r->ended)
         return;
-    struct im_down *d = write_to(r, IM_DOWN_CLOSE);
+    struct im_down_close *d = write_to(r, IM_DOWN_CLOSE, sizeof *d);
     d->reason = reason;
-    im_down_add(r->worker, d);
 }
 
 /* May something be sent? It counts as dropped if not. */
@@ -111,14 +126,17 @@ static bool takes(struct im_remote *r)
     return !r->closing && !r->ended;
 }
 
-static void send_letter(struct im_remote *r, struct im_down *d, size_t weight)
+static struct im_down_send *write_send(struct im_remote *r, enum im_down_kind kind, struct im_event *event,
+                                       size_t weight, size_t id_len)
 {
+    struct im_down_send *d = write_to(r, kind, sizeof *d + id_len);
     enum im_lang lang = r->link.lang;
-    d->send.weight = weight;
-    d->send.lang = lang == r->lang ? -1 : (int8_t)lang;
+    d->event = event;
+    d->weight = weight;
+    d->lang = lang == r->lang ? -1 : (int8_t)lang;
     r->lang = lang;
     r->posted += weight;
-    im_down_add(r->worker, d);
+    return d;
 }
 
 static void remote_send(struct im_link *link, struct im_event *event, bool own)
@@ -128,10 +146,7 @@ static void remote_send(struct im_link *link, struct im_event *event, bool own)
         im_event_drop(&event);
         return;
     }
-    struct im_down *d = write_to(r, IM_DOWN_SEND);
-    d->send.event = event;
-    d->send.own = own;
-    send_letter(r, d, im_event_weight(event));
+    write_send(r, IM_DOWN_SEND, event, im_event_weight(event), 0)->own = own;
 }
 
 /* The answer to a send, which nearly every message has, needs no event of its own. */
@@ -139,13 +154,13 @@ static void send_ok(struct im_remote *r, const struct im_reply *reply)
 {
     if (!takes(r))
         return;
-    struct im_down *d = write_to(r, IM_DOWN_OK);
-    d->send.event = im_event_hold(reply->send.msg);
-    d->send.online = reply->send.online;
-    d->send.dup = reply->send.dup;
-    d->send.id_len = (uint8_t)reply->id.len;
-    memcpy(d->send.id, reply->id.p, reply->id.len);
-    send_letter(r, d, sizeof(struct im_event));
+    struct im_event *sent = im_event_hold(reply->send.msg);
+    struct im_down_send *d = write_send(r, IM_DOWN_OK, sent, sizeof(struct im_event), reply->id.len);
+    d->online = reply->send.online;
+    d->dup = reply->send.dup;
+    d->id_len = (uint8_t)reply->id.len;
+    if (reply->id.len > 0)
+        memcpy(d->id, reply->id.p, reply->id.len);
 }
 
 static void remote_tell(struct im_link *link, struct im_event *event, bool own)
@@ -180,9 +195,8 @@ static void remote_hold(struct im_link *link, bool on)
         give_later(r);
     if (r->ended)
         return;
-    struct im_down *d = write_to(r, IM_DOWN_HOLD);
+    struct im_down_hold *d = write_to(r, IM_DOWN_HOLD, sizeof *d);
     d->on = on;
-    im_down_add(r->worker, d);
 }
 
 static const struct im_link_ops remote_ops = {
@@ -193,7 +207,7 @@ static const struct im_link_ops remote_ops = {
     .close = remote_close,
 };
 
-/* What came up. Each of these says whether the letter is done with: the others wait. */
+/* What came up. */
 
 static struct im_remote *find(const struct im_worker *w, uint32_t slot)
 {
@@ -216,6 +230,7 @@ static void make_room(struct im_worker *w, uint32_t slot)
 
 static void on_opened(struct im_worker *w, struct im_up *up)
 {
+    struct im_up_opened *opened = (struct im_up_opened *)(void *)up;
     struct im_remote *r = im_zalloc(sizeof *r);
     make_room(w, up->slot);
     assert(!w->remotes[up->slot]);
@@ -223,9 +238,11 @@ static void on_opened(struct im_worker *w, struct im_up *up)
     r->worker = w;
     r->slot = up->slot;
     r->generation = up->generation;
+    r->waiting_end = &r->waiting;
     r->link.ops = &remote_ops;
-    r->link.dialect = up->opened.dialect;
-    enum im_reason reason = im_core_opened(w->core_env->core, &r->link, &up->opened.info);
+    r->link.dialect = opened->dialect;
+    opened->info.address.p = opened->address;
+    enum im_reason reason = im_core_opened(w->core_env->core, &r->link, &opened->info);
     r->lang = r->link.lang;
     r->refused = reason != IM_OK;
     if (r->refused)
@@ -234,12 +251,11 @@ static void on_opened(struct im_worker *w, struct im_up *up)
 
 static void tell_taken(struct im_remote *r)
 {
-    struct im_down *d = write_to(r, IM_DOWN_TAKEN);
-    d->taken.inputs = r->taken;
-    d->taken.bytes = r->taken_bytes;
+    struct im_down_taken *d = write_to(r, IM_DOWN_TAKEN, sizeof *d);
+    d->inputs = r->taken;
+    d->bytes = r->taken_bytes;
     r->taken = 0;
     r->taken_bytes = 0;
-    im_down_add(r->worker, d);
 }
 
 void im_remotes_tell_taken(struct im_worker *w)
@@ -259,37 +275,40 @@ static void take(struct im_remote *r, size_t bytes)
         tell_taken(r);
 }
 
-static void clear_input(struct im_up_input *in)
-{
-    im_command_release(&in->cmd);
-    free(in->more);
-    in->more = NULL;
-}
-
 static void on_input(struct im_remote *r, struct im_up_input *in)
 {
+    struct im_command cmd;
     r->link.dialect = in->dialect;
-    if (!r->closing) /* clears the command */
-        im_core_decoded(r->worker->core_env->core, &r->link, &in->cmd, in->reason, in->detail);
-    clear_input(in);
+    if (!r->closing) {
+        im_parcel_open((struct im_parcel *)(void *)in->parcel, &cmd);
+        im_core_decoded(r->worker->core_env->core, &r->link, &cmd, in->reason, in->parcel + in->detail);
+    }
     take(r, in->bytes);
 }
 
-/* The core closed it, and its peer went, before it could be let go. */
-static void drop_waiting(struct im_remote *r)
+static void let_wait(struct im_remote *r, const struct im_up *up)
 {
-    struct im_letter *letter;
-    while ((letter = im_letters_next(&r->waiting))) {
-        if (((struct im_up *)(void *)letter)->kind == IM_UP_INPUT)
-            clear_input((struct im_up_input *)(void *)letter);
-        im_letters_add(&r->worker->core_spent, letter);
-    }
+    struct im_waiting *waiting = im_alloc(sizeof *waiting + up->letter.size);
+    memcpy(waiting->letter, up, up->letter.size);
+    waiting->next = NULL;
+    *r->waiting_end = waiting;
+    r->waiting_end = &waiting->next;
+}
+
+static struct im_waiting *next_waiting(struct im_remote *r)
+{
+    struct im_waiting *waiting = r->waiting;
+    r->waiting = waiting->next;
+    if (!r->waiting)
+        r->waiting_end = &r->waiting;
+    return waiting;
 }
 
 static void on_closed(struct im_remote *r, enum im_reason reason)
 {
     r->closing = true;
-    drop_waiting(r);
+    while (r->waiting) /* the core closed it, and its peer went, before it could be let go */
+        free(next_waiting(r));
     if (r->refused)
         im_count(&r->worker->core_env->counters->closed[reason], 1);
     else
@@ -302,9 +321,8 @@ static void on_closed(struct im_remote *r, enum im_reason reason)
 /* False: that was the last one. */
 static bool give(struct im_remote *r, struct im_up *up)
 {
-    im_letters_add(&r->worker->core_spent, &up->letter);
     if (up->kind == IM_UP_CLOSED) {
-        on_closed(r, up->reason);
+        on_closed(r, ((struct im_up_closed *)(void *)up)->reason);
         return false;
     }
     if (up->kind == IM_UP_INPUT)
@@ -317,15 +335,16 @@ static bool give(struct im_remote *r, struct im_up *up)
 static void give_waiting(struct im_later *later)
 {
     struct im_remote *r = OWNER(im_remote, later, later);
-    struct im_letter *letter;
     if (r->gone) {
         free(r);
         return;
     }
     tell_time(r->worker);
-    while ((!r->held || r->closing) && (letter = im_letters_next(&r->waiting)))
-        if (!give(r, (struct im_up *)(void *)letter))
-            return;
+    for (bool more = true; more && r->waiting && (!r->held || r->closing);) {
+        struct im_waiting *waiting = next_waiting(r);
+        more = give(r, (struct im_up *)(void *)waiting->letter);
+        free(waiting);
+    }
 }
 
 /* What the link was sent has not left and will not; that is no reason to hold it any more. */
@@ -342,66 +361,61 @@ static void give_or_keep(struct im_remote *r, struct im_up *up)
     bool end = up->kind == IM_UP_CLOSED;
     if (end)
         r->worker->remotes[r->slot] = NULL;
-    if (r->closing || !(r->waiting.first || (r->held && !end))) {
+    if (r->closing || !(r->waiting || (r->held && !end))) {
         give(r, up);
         return;
     }
-    im_letters_add(&r->waiting, &up->letter);
+    let_wait(r, up);
     if (end)
         end_behind(r);
 }
 
-static void on_left(struct im_remote *r, const struct im_up *up)
+static void on_left(struct im_remote *r, const struct im_up_left *left)
 {
-    r->given = up->left.weight;
-    r->queued = up->left.queued;
+    r->given = left->weight;
+    r->queued = left->queued;
     if (!r->closing)
         im_core_writable(r->worker->core_env->core, &r->link);
 }
 
-/* Those that may wait for their link are spent later. */
 static void on_up(struct im_worker *w, struct im_up *up)
 {
-    if (up->kind == IM_UP_INPUT || up->kind == IM_UP_INPUT_END || up->kind == IM_UP_CLOSED) {
+    switch (up->kind) {
+    case IM_UP_INPUT:
+    case IM_UP_INPUT_END:
+    case IM_UP_CLOSED:
         give_or_keep(find(w, up->slot), up);
-        return;
-    }
-    if (up->kind == IM_UP_OPENED)
+        break;
+    case IM_UP_OPENED:
         on_opened(w, up);
-    else if (up->kind == IM_UP_LEFT)
-        on_left(find(w, up->slot), up);
-    else if (up->kind == IM_UP_DONE)
-        up->done.call(up->done.arg);
-    else
+        break;
+    case IM_UP_LEFT:
+        on_left(find(w, up->slot), (struct im_up_left *)(void *)up);
+        break;
+    case IM_UP_DONE: {
+        struct im_done done = ((struct im_up_done *)(void *)up)->done;
+        done.call(done.arg);
+        break;
+    }
+    case IM_UP_STOPPED:
         w->stopped = true;
-    im_letters_add(&w->core_spent, &up->letter);
+        break;
+    }
 }
 
 /* Events come back to the thread that made them. */
-static void empty(struct im_worker *w, struct im_letters *empties)
-{
-    struct im_letter *letter;
-    while ((letter = im_letters_next(empties))) {
-        struct im_down *d = (struct im_down *)(void *)letter;
-        if (im_down_has_event(d))
-            im_event_drop(&d->send.event);
-        d->kind = IM_DOWN_NOTHING;
-        im_letters_keep(&w->core_empty, letter);
-    }
-}
-
 static void on_mail(evutil_socket_t fd, short what, void *arg)
 {
     struct im_worker *w = arg;
-    struct im_letters letters = {0}, empties = {0};
-    struct im_letter *letter;
+    struct im_mail mail = {0}, back = {0};
+    struct im_up *up;
     (void)fd, (void)what;
     tell_time(w);
-    im_mailbox_take(w->up, &letters, &empties);
-    empty(w, &empties);
-    while ((letter = im_letters_next(&letters)))
-        on_up(w, (struct im_up *)(void *)letter);
-    im_soon_add(core_loop(w), &w->core_post, post); /* if only for the empty ones */
+    im_mailbox_take(w->up, &mail, &back);
+    im_down_clear(&w->core_spare, &back);
+    while ((up = im_mail_read(&mail, &w->core_spent)))
+        on_up(w, up);
+    im_soon_add(core_loop(w), &w->core_post, post); /* if only for the empty bags */
 }
 
 bool im_remotes_open(struct im_worker *w)
@@ -416,8 +430,8 @@ void im_remotes_close(struct im_worker *w)
         assert(!w->remotes[i]);
     if (w->core_mail)
         event_free(w->core_mail);
-    im_down_free(&w->core_out);
-    im_down_free(&w->core_empty);
-    im_up_free(&w->core_spent);
+    im_down_clear(&w->core_spare, &w->core_out);
+    im_mail_free(&w->core_spent);
+    im_mail_free(&w->core_spare);
     free(w->remotes);
 }

@@ -21,6 +21,7 @@ struct im_transport_env {
     struct im_gate *gate;               /* connection caps; transports/gate.h */
     const struct im_http_route *routes; /* pages beside the WebSocket endpoints; ends with path NULL */
     struct im_ws_pool *websocket;       /* what WebSockets share; starts NULL, ends itself; transports/ws_pool.h */
+    bool spread;                        /* other threads have TCP listeners of the same addresses */
     const struct im_listener *twin;     /* while a worker listens: what its next listener shares the address with */
     struct im_passed *passed;           /* sockets opened for us; transports/passed.h; NULL: none */
     struct im_loop *loop;               /* timers and deferred work; starts NULL, owner ends it; transports/loop.h */

@@ -10,6 +10,7 @@
 #include "core/address.h"
 #include "core/mem.h"
 #include "transports/listener.h"
+#include "transports/parcel.h"
 #include "transports/stream.h"
 #include "transports/worker_private.h"
 
@@ -19,11 +20,7 @@
  * Requests are decoded here, and what they say is copied into the letter: the core reads it when the bytes, and perhaps
  * the link, are gone. How far a link may run ahead of the core is bounded: see may_go_on(). */
 
-enum {
-    INPUT_ROOM = 1200,  /* of a usual letter: a message, and the names it goes to */
-    INPUT_MARGIN = 512, /* for what a dialect adds to a longer message */
-    STOP_LOOK_MS = 10,
-};
+enum { STOP_LOOK_MS = 10 };
 
 /* A link, as the core's thread knows it by number. */
 struct im_port {
@@ -49,175 +46,19 @@ struct im_slot {
 static void post(struct im_later *later)
 {
     struct im_worker *w = OWNER(im_worker, later, post);
-    if (w->out.first || w->spent.first)
+    if (w->out.letters > 0 || w->spent.first)
         im_mailbox_post(w->up, &w->out, &w->spent, w->env.config->mailbox);
 }
 
-static void add(struct im_worker *w, struct im_up *up)
+/* Leaves at the end of the turn, whatever else is in it still to be set. */
+static void *write_up(struct im_worker *w, enum im_up_kind kind, const struct im_port *port, size_t size)
 {
-    im_letters_add(&w->out, &up->letter);
-    im_soon_add(w->env.loop, &w->post, post);
-}
-
-static struct im_up *new_up(struct im_worker *w, enum im_up_kind kind, const struct im_port *port)
-{
-    struct im_up *up = (struct im_up *)(void *)im_letters_next(&w->small);
-    if (!up)
-        up = im_alloc(sizeof *up);
-    up->size = IM_UP_SMALL;
+    struct im_up *up = im_mail_write(&w->out, &w->spare, size);
     up->kind = kind;
-    if (port) {
-        up->slot = port->slot;
-        up->generation = w->slots[port->slot].generation;
-    }
+    up->slot = port ? port->slot : 0;
+    up->generation = port ? w->slots[port->slot].generation : 0;
+    im_soon_add(w->env.loop, &w->post, post);
     return up;
-}
-
-static struct im_up_input *new_input(struct im_worker *w, const struct im_port *port, size_t bytes)
-{
-    bool usual = bytes <= INPUT_ROOM - INPUT_MARGIN;
-    struct im_up_input *in = usual ? (struct im_up_input *)(void *)im_letters_next(&w->inputs) : NULL;
-    size_t room = usual ? INPUT_ROOM : bytes + INPUT_MARGIN;
-    if (!in)
-        in = im_alloc(sizeof *in + room);
-    *in = (struct im_up_input){.bytes = bytes, .room = room, .dialect = port->link->dialect};
-    in->up.kind = IM_UP_INPUT;
-    in->up.size = usual ? IM_UP_INPUT_ROOM : IM_UP_ONCE;
-    in->up.slot = port->slot;
-    in->up.generation = w->slots[port->slot].generation;
-    return in;
-}
-
-static void sort_empties(struct im_worker *w, struct im_letters *empties)
-{
-    struct im_letter *letter;
-    while ((letter = im_letters_next(empties))) {
-        enum im_up_size size = ((struct im_up *)(void *)letter)->size;
-        if (size == IM_UP_ONCE)
-            free(letter);
-        else
-            im_letters_keep(size == IM_UP_SMALL ? &w->small : &w->inputs, letter);
-    }
-}
-
-void im_up_free(struct im_letters *letters)
-{
-    struct im_letter *letter;
-    while ((letter = im_letters_next(letters)))
-        free(letter);
-}
-
-void im_down_free(struct im_letters *letters)
-{
-    struct im_letter *letter;
-    while ((letter = im_letters_next(letters))) {
-        struct im_down *d = (struct im_down *)(void *)letter;
-        if (im_down_has_event(d))
-            im_event_drop(&d->send.event);
-        else if (d->kind == IM_DOWN_BAN)
-            free(d->ban);
-        else if (d->kind == IM_DOWN_UNBAN)
-            free(d->key);
-        free(d);
-    }
-}
-
-/* What a command names, moved into its letter. What belongs to the command's own memory might stay, but nobody can
- * tell that from what belongs to the link. */
-
-struct mover {
-    struct im_up_input *in;
-    size_t need;
-    char *at;
-};
-
-static bool elsewhere(const struct im_up_input *in, const void *p)
-{
-    uintptr_t from = (uintptr_t)in->data;
-    return p && ((uintptr_t)p < from || (uintptr_t)p >= from + in->room);
-}
-
-static void measure(struct mover *m, struct im_str *s)
-{
-    if (elsewhere(m->in, s->p))
-        m->need += s->len;
-}
-
-static void move(struct mover *m, struct im_str *s)
-{
-    if (!elsewhere(m->in, s->p))
-        return;
-    if (s->len > 0)
-        memcpy(m->at, s->p, s->len);
-    s->p = m->at;
-    m->at += s->len;
-}
-
-/* Where a field is in a command, if it is a string, or an array of them. */
-static const struct {
-    uint16_t at, count_at; /* 0: none */
-} fields[IM_FIELD_COUNT] = {
-#define IM_FIELD_STR(name)                {offsetof(struct im_command, name), 0},
-#define IM_FIELD_STRS(name)               {offsetof(struct im_command, name), offsetof(struct im_command, name##_count)},
-#define IM_FIELD_U64(name)                {0, 0},
-#define IM_FIELD_POS(name)                {0, 0},
-#define IM_FIELD_BOOL(name)               {0, 0},
-#define IM_FIELD(member, name, type, max) IM_FIELD_##type(member)
-#include "core/tbl/fields.def"
-#undef IM_FIELD
-#undef IM_FIELD_STR
-#undef IM_FIELD_STRS
-#undef IM_FIELD_U64
-#undef IM_FIELD_POS
-#undef IM_FIELD_BOOL
-};
-
-/* What the command does not have nobody will read. */
-static void each_string(struct mover *m, void (*visit)(struct mover *, struct im_str *))
-{
-    char *cmd = (char *)&m->in->cmd;
-    visit(m, &m->in->cmd.id);
-    for (uint64_t have = m->in->cmd.have; have; have &= have - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(have);
-        if (fields[i].at == 0)
-            continue;
-        void *at = cmd + fields[i].at;
-        size_t count = fields[i].count_at ? *(size_t *)(void *)(cmd + fields[i].count_at) : 1;
-        struct im_str *strings = fields[i].count_at ? *(struct im_str **)at : at;
-        for (size_t k = 0; k < count; k++)
-            visit(m, &strings[k]);
-    }
-}
-
-static size_t name_bytes(const struct im_name *name)
-{
-    return offsetof(struct im_name, bytes) + name->text_len + name->key_len + 2u;
-}
-
-static void move_name(struct mover *m)
-{
-    struct im_command *cmd = &m->in->cmd;
-    size_t n = cmd->to_name ? name_bytes(cmd->to_name) : 0;
-    if (n == 0)
-        return;
-    memcpy(m->at, cmd->to_name, n);
-    cmd->to_name = (const struct im_name *)(void *)m->at;
-    m->at += n;
-}
-
-static void move_in(struct im_up_input *in)
-{
-    const size_t align = _Alignof(struct im_name);
-    struct mover m = {.in = in};
-    each_string(&m, measure);
-    m.need += in->cmd.to_name ? name_bytes(in->cmd.to_name) : 0;
-    in->used = (in->used + align - 1) / align * align;
-    if (in->used + m.need <= in->room)
-        m.at = in->data + in->used;
-    else
-        m.at = in->more = im_alloc(m.need);
-    move_name(&m); /* first: it is what needs to be aligned */
-    each_string(&m, move);
 }
 
 /* How far a link may run ahead. A person's next line may depend on the answer to the one before. */
@@ -257,10 +98,9 @@ static void report(struct im_later *later)
         untouch(port);
         if (port->weight == port->told_weight && queued == port->told_queued)
             continue;
-        struct im_up *up = new_up(w, IM_UP_LEFT, port);
-        up->left.weight = port->told_weight = port->weight;
-        up->left.queued = port->told_queued = queued;
-        im_letters_add(&w->out, &up->letter);
+        struct im_up_left *left = write_up(w, IM_UP_LEFT, port, sizeof *left);
+        left->weight = port->told_weight = port->weight;
+        left->queued = port->told_queued = queued;
     }
     post(&w->post);
 }
@@ -304,51 +144,50 @@ enum im_reason im_worker_opened(struct im_worker *w, struct im_link *link, const
     link->port = port;
     link->env = &w->dialect_env;
     link->lang = w->env.config->lang == 0 ? IM_EN : IM_ZH;
-    struct im_up *up = new_up(w, IM_UP_OPENED, port);
-    size_t len = info->address.len < sizeof up->opened.address ? info->address.len : sizeof up->opened.address;
-    memcpy(up->opened.address, info->address.p, len);
-    up->opened.info = *info;
-    up->opened.info.address = (struct im_str){up->opened.address, len};
-    up->opened.dialect = link->dialect;
-    add(w, up);
+    struct im_up_opened *up = write_up(w, IM_UP_OPENED, port, sizeof *up);
+    size_t len = info->address.len < sizeof up->address ? info->address.len : sizeof up->address;
+    memcpy(up->address, info->address.p, len);
+    up->info = *info;
+    up->info.address.len = len;
+    up->dialect = link->dialect;
     return IM_OK;
 }
 
-static void send_input(struct im_worker *w, struct im_port *port, struct im_up_input *in)
+static void send_input(struct im_worker *w, struct im_port *port, const struct im_command *cmd, size_t bytes,
+                       enum im_reason reason, const char *detail)
 {
-    move_in(in);
+    size_t size = im_parcel_size(cmd), detail_size = reason == IM_OK ? 0 : strlen(detail) + 1;
+    struct im_up_input *in = write_up(w, IM_UP_INPUT, port, sizeof *in + size + detail_size);
+    in->dialect = port->link->dialect;
+    in->bytes = bytes;
+    in->reason = reason;
+    in->detail = (uint32_t)size;
+    im_parcel_pack((struct im_parcel *)(void *)in->parcel, cmd);
+    memcpy(in->parcel + size, detail, detail_size);
     port->inputs++;
-    port->bytes += in->bytes;
-    add(w, &in->up);
+    port->bytes += bytes;
     review_hold(w, port);
 }
 
 void im_worker_input(struct im_worker *w, struct im_link *link, struct im_str message)
 {
-    struct im_port *port = link->port;
-    struct im_up_input *in = new_input(w, port, message.len);
-    struct im_error error = {0};
-    if (message.len > 0)
-        memcpy(in->data, message.p, message.len);
-    in->used = message.len;
-    in->reason = link->dialect->decode(link, (struct im_str){in->data, message.len}, &in->cmd, &error);
-    in->dialect = link->dialect;
-    if (in->reason != IM_OK)
-        memcpy(in->detail, error.detail, sizeof in->detail);
-    send_input(w, port, in);
+    struct im_command cmd = {0};
+    struct im_error error;
+    error.detail[0] = '\0';
+    enum im_reason reason = link->dialect->decode(link, message, &cmd, &error);
+    send_input(w, link->port, &cmd, message.len, reason, error.detail);
+    im_command_release(&cmd);
 }
 
 void im_worker_command(struct im_worker *w, struct im_link *link, struct im_command *cmd)
 {
-    struct im_up_input *in = new_input(w, link->port, 0);
-    in->cmd = *cmd;
-    *cmd = (struct im_command){0};
-    send_input(w, link->port, in);
+    send_input(w, link->port, cmd, 0, IM_OK, "");
+    im_command_clear(cmd);
 }
 
 void im_worker_input_end(struct im_worker *w, struct im_link *link)
 {
-    add(w, new_up(w, IM_UP_INPUT_END, link->port));
+    write_up(w, IM_UP_INPUT_END, link->port, sizeof(struct im_up));
 }
 
 void im_worker_writable(struct im_worker *w, struct im_link *link)
@@ -359,9 +198,8 @@ void im_worker_writable(struct im_worker *w, struct im_link *link)
 void im_worker_closed(struct im_worker *w, struct im_link *link, enum im_reason reason)
 {
     struct im_port *port = link->port;
-    struct im_up *up = new_up(w, IM_UP_CLOSED, port);
+    struct im_up_closed *up = write_up(w, IM_UP_CLOSED, port, sizeof *up);
     up->reason = reason;
-    add(w, up);
     link->port = NULL;
     untouch(port);
     w->slots[port->slot].port = NULL;
@@ -392,48 +230,50 @@ static struct im_port *find(struct im_worker *w, const struct im_down *d)
     return slot->generation == d->generation ? slot->port : NULL;
 }
 
-/* The link gets something to send; NULL: there is none any more. */
-static struct im_port *serve(struct im_worker *w, const struct im_down *d)
+/* The link gets something to send; NULL: there is none any more. The letter keeps its reference until it is back: what
+ * the core's thread made is freed there. */
+static struct im_port *serve(struct im_worker *w, const struct im_down_send *d)
 {
-    struct im_port *port = find(w, d);
+    struct im_port *port = find(w, &d->down);
     if (!port)
         return NULL;
-    if (d->send.lang >= 0)
-        port->link->lang = (enum im_lang)d->send.lang;
-    port->weight += d->send.weight;
+    if (d->lang >= 0)
+        port->link->lang = (enum im_lang)d->lang;
+    port->weight += d->weight;
     touch(w, port);
     return port;
 }
 
-/* The letter keeps its reference until it is back: what the core's thread made is freed there. */
-static void on_send(struct im_worker *w, struct im_down *d)
+static void on_send(struct im_worker *w, struct im_down *down)
 {
+    struct im_down_send *d = (struct im_down_send *)(void *)down;
     struct im_port *port = serve(w, d);
     if (!port)
         return;
     const struct im_link_ops *ops = port->link->ops;
     if (ops->tell)
-        ops->tell(port->link, d->send.event, d->send.own);
+        ops->tell(port->link, d->event, d->own);
     else
-        ops->send(port->link, im_event_hold(d->send.event), d->send.own);
+        ops->send(port->link, im_event_hold(d->event), d->own);
 }
 
-static void on_ok(struct im_worker *w, struct im_down *d)
+static void on_ok(struct im_worker *w, struct im_down *down)
 {
+    struct im_down_send *d = (struct im_down_send *)(void *)down;
     struct im_port *port = serve(w, d);
     if (!port)
         return;
     const struct im_link_ops *ops = port->link->ops;
     struct im_event ok; /* only what an answer to send has is looked at */
     ok.type = IM_EV_OK;
-    ok.reply = (struct im_reply){.op = IM_OP_SEND, .id = {d->send.id, d->send.id_len}};
-    ok.reply.send.msg = d->send.event;
-    ok.reply.send.online = d->send.online;
-    ok.reply.send.dup = d->send.dup;
+    ok.reply = (struct im_reply){.op = IM_OP_SEND, .id = {d->id, d->id_len}};
+    ok.reply.send.msg = d->event;
+    ok.reply.send.online = d->online;
+    ok.reply.send.dup = d->dup;
     if (ops->tell) {
         ops->tell(port->link, &ok, false);
     } else {
-        im_event_hold(d->send.event);
+        im_event_hold(d->event);
         ops->send(port->link, im_event_reply(&ok.reply), false);
     }
 }
@@ -443,17 +283,18 @@ static void on_hold(struct im_worker *w, struct im_down *d)
     struct im_port *port = find(w, d);
     if (!port)
         return;
-    port->core_holds = d->on;
+    port->core_holds = ((struct im_down_hold *)(void *)d)->on;
     review_hold(w, port);
 }
 
 static void on_taken(struct im_worker *w, struct im_down *d)
 {
+    const struct im_down_taken *taken = (struct im_down_taken *)(void *)d;
     struct im_port *port = find(w, d);
     if (!port)
         return;
-    port->inputs -= d->taken.inputs;
-    port->bytes -= d->taken.bytes;
+    port->inputs -= taken->inputs;
+    port->bytes -= taken->bytes;
     review_hold(w, port);
 }
 
@@ -461,23 +302,23 @@ static void on_close(struct im_worker *w, struct im_down *d)
 {
     struct im_port *port = find(w, d);
     if (port)
-        port->link->ops->close(port->link, d->reason);
+        port->link->ops->close(port->link, ((struct im_down_close *)(void *)d)->reason);
 }
 
-static void tell_done(struct im_worker *w, const struct im_down *d)
+static void tell_done(struct im_worker *w, const struct im_down_order *order)
 {
-    struct im_up *up = new_up(w, IM_UP_DONE, NULL);
-    up->done = d->order.done;
-    add(w, up);
+    struct im_up_done *up = write_up(w, IM_UP_DONE, NULL, sizeof *up);
+    up->done = order->done;
 }
 
 static void on_configure(struct im_worker *w, struct im_down *d)
 {
-    w->env.config = w->dialect_env.config = d->order.config;
+    const struct im_down_order *order = (struct im_down_order *)(void *)d;
+    w->env.config = w->dialect_env.config = order->config;
     for (uint32_t i = 0; i < w->slot_count; i++)
         if (w->slots[i].port)
             review_hold(w, w->slots[i].port);
-    tell_done(w, d);
+    tell_done(w, order);
 }
 
 static void on_pause(struct im_worker *w, struct im_down *d)
@@ -485,20 +326,22 @@ static void on_pause(struct im_worker *w, struct im_down *d)
     for (size_t i = 0; i < w->listener_count; i++)
         if (w->listeners[i])
             w->transports[i]->pause(w->listeners[i], true);
-    tell_done(w, d);
+    tell_done(w, (struct im_down_order *)(void *)d);
 }
 
 static void on_ban(struct im_worker *w, struct im_down *d)
 {
-    im_bans_put(&w->bans, d->ban, now_ms());
-    free(d->ban);
+    struct im_ban *ban = ((struct im_down_ban *)(void *)d)->ban;
+    im_bans_put(&w->bans, ban, now_ms());
+    free(ban);
     d->kind = IM_DOWN_NOTHING;
 }
 
 static void on_unban(struct im_worker *w, struct im_down *d)
 {
-    im_bans_drop(&w->bans, im_str(d->key));
-    free(d->key);
+    char *key = ((struct im_down_ban *)(void *)d)->key;
+    im_bans_drop(&w->bans, im_str(key));
+    free(key);
     d->kind = IM_DOWN_NOTHING;
 }
 
@@ -524,7 +367,7 @@ static void look_whether_all_are_gone(struct im_timer *timer)
         im_timer_start(w->env.loop, &w->stop, STOP_LOOK_MS, look_whether_all_are_gone);
         return;
     }
-    im_letters_add(&w->out, &new_up(w, IM_UP_STOPPED, NULL)->letter);
+    write_up(w, IM_UP_STOPPED, NULL, sizeof(struct im_up));
     post(&w->post);
     event_base_loopexit(w->env.base, NULL);
 }
@@ -559,17 +402,14 @@ static void look_up_offset(struct im_worker *w)
 static void on_mail(evutil_socket_t fd, short what, void *arg)
 {
     struct im_worker *w = arg;
-    struct im_letters letters = {0}, empties = {0};
-    struct im_letter *letter;
+    struct im_mail mail = {0}, back = {0};
+    struct im_down *d;
     (void)fd, (void)what;
-    im_mailbox_take(w->down, &letters, &empties);
-    sort_empties(w, &empties);
+    im_mailbox_take(w->down, &mail, &back);
+    im_mail_keep(&w->spare, &back);
     look_up_offset(w);
-    while ((letter = im_letters_next(&letters))) {
-        struct im_down *d = (struct im_down *)(void *)letter;
+    while ((d = im_mail_read(&mail, &w->spent)))
         on_down[d->kind](w, d);
-        im_letters_add(&w->spent, letter);
-    }
     im_forms_clear(&w->forms);
     im_soon_add(w->env.loop, &w->report, report); /* if only for the spent ones */
 }
@@ -656,43 +496,39 @@ enum im_reason im_worker_start(struct im_worker *w, struct im_error *error)
 void im_worker_configure(struct im_worker *w, const struct im_config *config, void (*replaced)(void *arg), void *arg)
 {
     im_remotes_tell_taken(w);
-    struct im_down *d = im_down_new(w, IM_DOWN_CONFIGURE);
-    d->order.config = config;
-    d->order.done = (struct im_done){replaced, arg};
-    im_down_add(w, d);
+    struct im_down_order *d = im_down_write(w, IM_DOWN_CONFIGURE, sizeof *d);
+    d->config = config;
+    d->done = (struct im_done){replaced, arg};
 }
 
 void im_worker_pause(struct im_worker *w, void (*paused)(void *arg), void *arg)
 {
-    struct im_down *d = im_down_new(w, IM_DOWN_PAUSE);
-    d->order.done = (struct im_done){paused, arg};
-    im_down_add(w, d);
+    struct im_down_order *d = im_down_write(w, IM_DOWN_PAUSE, sizeof *d);
+    d->done = (struct im_done){paused, arg};
 }
 
 void im_worker_ban(struct im_worker *w, const struct im_ban *ban)
 {
-    struct im_down *d = im_down_new(w, IM_DOWN_BAN);
+    struct im_down_ban *d = im_down_write(w, IM_DOWN_BAN, sizeof *d);
     d->ban = im_alloc(sizeof *ban);
     *d->ban = *ban;
-    im_down_add(w, d);
 }
 
 void im_worker_unban(struct im_worker *w, struct im_str key)
 {
-    struct im_down *d = im_down_new(w, IM_DOWN_UNBAN);
+    struct im_down_ban *d = im_down_write(w, IM_DOWN_UNBAN, sizeof *d);
     d->key = im_strndup(key.p, key.len);
-    im_down_add(w, d);
 }
 
 void im_worker_close_listeners(struct im_worker *w)
 {
-    im_down_add(w, im_down_new(w, IM_DOWN_CLOSE_LISTENERS));
+    im_down_write(w, IM_DOWN_CLOSE_LISTENERS, sizeof(struct im_down));
 }
 
 void im_worker_stop(struct im_worker *w)
 {
     if (w->started)
-        im_down_add(w, im_down_new(w, IM_DOWN_STOP));
+        im_down_write(w, IM_DOWN_STOP, sizeof(struct im_down));
     else
         w->stopped = true;
 }
@@ -711,16 +547,19 @@ static void free_loop(struct im_worker *w)
         event_base_free(w->env.base);
 }
 
-/* Empty letters; and, where the thread never ran, what it was sent. */
+/* Empty bags; and, where the thread never ran, what it was sent. */
 static void clear_boxes(struct im_worker *w)
 {
-    struct im_letters ups = {0}, downs = {0};
+    struct im_mail ups = {0}, downs = {0};
     if (w->up)
         im_mailbox_take(w->up, &ups, &downs);
     if (w->down)
         im_mailbox_take(w->down, &downs, &ups);
-    im_up_free(&ups);
-    im_down_free(&downs);
+    im_down_clear(&w->spare, &downs);
+    im_down_clear(&w->spare, &w->spent);
+    im_mail_free(&ups);
+    im_mail_free(&w->out);
+    im_mail_free(&w->spare);
 }
 
 void im_worker_free(struct im_worker **at)
@@ -736,9 +575,6 @@ void im_worker_free(struct im_worker **at)
     free_loop(w);
     im_remotes_close(w);
     clear_boxes(w);
-    im_up_free(&w->small);
-    im_up_free(&w->inputs);
-    im_down_free(&w->spent);
     im_mailbox_free(&w->up);
     im_mailbox_free(&w->down);
     im_bans_clear(&w->bans);

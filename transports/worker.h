@@ -20,7 +20,7 @@ struct im_transport_env;
 /* A worker for the clients of `env`, which is the core's own and stays its maker's: configuration, log, gate, routes
  * and passed sockets are taken from there, and its loop gets what the worker sends up. */
 enum im_reason im_worker_new(struct im_worker **out, struct im_transport_env *env, struct im_error *);
-/* Opens a listener of the worker; `twin`: one of another worker's whose address it shares, or NULL. Before start. */
+/* Opens a listener of the worker; `twin`: one of another thread's whose address it shares, or NULL. Before start. */
 enum im_reason im_worker_listen(struct im_worker *, const struct im_transport *, const struct im_listen_config *,
                                 const struct im_listener *twin, struct im_error *);
 /* The nth that was opened; NULL: closed. What never changes in it may be asked for (address, configuration, TLS). */

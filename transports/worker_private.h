@@ -29,39 +29,43 @@ struct im_done {
     void *arg;
 };
 
-enum im_up_size { IM_UP_SMALL, IM_UP_INPUT_ROOM, IM_UP_ONCE }; /* ONCE: too large to be kept for the next use */
-
 struct im_up {
     struct im_letter letter;
     enum im_up_kind kind;
-    enum im_up_size size;
     uint32_t slot, generation;
-    union {
-        struct {
-            struct im_link_info info; /* address: in the field below */
-            const struct im_dialect *dialect;
-            char address[64];
-        } opened;
-        struct {
-            uint64_t weight; /* of all sends that the link has been given, ever */
-            size_t queued;
-        } left;
-        enum im_reason reason; /* CLOSED */
-        struct im_done done;
-    };
 };
 
-/* A request, decoded. All that it names is in it, or in the command's own memory. */
+struct im_up_opened {
+    struct im_up up;
+    struct im_link_info info; /* address: in the field below */
+    const struct im_dialect *dialect;
+    char address[64];
+};
+
+/* A request, decoded. */
 struct im_up_input {
     struct im_up up;
     const struct im_dialect *dialect; /* the link's, after it */
+    size_t bytes;                     /* as it came */
     enum im_reason reason;
-    size_t bytes; /* as it came */
-    struct im_command cmd;
-    char detail[sizeof((struct im_error *)0)->detail];
-    void *more; /* malloc'd: what did not fit; or NULL */
-    size_t used, room;
-    char data[];
+    uint32_t detail;           /* of an error: where it is, from the parcel's beginning */
+    _Alignas(8) char parcel[]; /* struct im_parcel */
+};
+
+struct im_up_left {
+    struct im_up up;
+    uint64_t weight; /* of all sends that the link has been given, ever */
+    size_t queued;
+};
+
+struct im_up_closed {
+    struct im_up up;
+    enum im_reason reason;
+};
+
+struct im_up_done {
+    struct im_up up;
+    struct im_done done;
 };
 
 enum im_down_kind {
@@ -79,35 +83,52 @@ enum im_down_kind {
     IM_DOWN_STOP,
 };
 
-enum { IM_DOWN_ID = 36 }; /* bytes of a request's id that fit; an answer to a longer one is a whole event */
+enum { IM_DOWN_ID = UINT8_MAX }; /* bytes of a request's id at most; an answer to a longer one is a whole event */
 
 struct im_down {
     struct im_letter letter;
     enum im_down_kind kind;
     uint32_t slot, generation;
-    union {
-        struct {
-            struct im_event *event; /* the letter's reference; OK: what was committed */
-            size_t weight;
-            bool own;
-            int8_t lang; /* an enum im_lang that is new, or -1 */
-            bool online, dup;
-            uint8_t id_len;
-            char id[IM_DOWN_ID];
-        } send;
-        bool on; /* HOLD */
-        struct {
-            unsigned inputs;
-            size_t bytes;
-        } taken;
-        enum im_reason reason; /* CLOSE */
-        struct {
-            const struct im_config *config; /* CONFIGURE */
-            struct im_done done;
-        } order;            /* and PAUSE */
-        struct im_ban *ban; /* malloc'd */
-        char *key;          /* UNBAN; malloc'd */
-    };
+};
+
+struct im_down_send {
+    struct im_down down;
+    struct im_event *event; /* the letter's reference; OK: what was committed */
+    size_t weight;
+    bool own;
+    int8_t lang; /* an enum im_lang that is new, or -1 */
+    bool online, dup;
+    uint8_t id_len;
+    char id[];
+};
+
+struct im_down_hold {
+    struct im_down down;
+    bool on;
+};
+
+struct im_down_taken {
+    struct im_down down;
+    unsigned inputs;
+    size_t bytes;
+};
+
+struct im_down_close {
+    struct im_down down;
+    enum im_reason reason;
+};
+
+/* CONFIGURE and PAUSE. */
+struct im_down_order {
+    struct im_down down;
+    const struct im_config *config; /* CONFIGURE */
+    struct im_done done;
+};
+
+struct im_down_ban {
+    struct im_down down;
+    struct im_ban *ban; /* malloc'd */
+    char *key;          /* UNBAN; malloc'd */
 };
 
 /* A link may have so many bytes of requests on their way to the core, or one; limits.inflight bounds their number. */
@@ -130,11 +151,10 @@ struct im_worker {
     struct im_forms forms;
     struct im_bans bans;
     struct event *mail;
-    struct im_letters out, spent;    /* to be posted; letters from the core, to go back to it */
-    struct im_letters small, inputs; /* empty ones */
-    struct im_later post, report;    /* what the end of a turn does */
-    struct im_timer stop;            /* looks whether all are gone */
-    struct im_port *touched;         /* have something to report */
+    struct im_mail out, spent, spare; /* to be posted; from the core, to go back to it; empty */
+    struct im_later post, report;     /* what the end of a turn does */
+    struct im_timer stop;             /* looks whether all are gone */
+    struct im_port *touched;          /* have something to report */
     struct im_slot *slots;
     uint32_t slot_count, slot_free; /* slot_free: the first of those, or slot_count */
     _Atomic size_t links;
@@ -143,7 +163,7 @@ struct im_worker {
     /* The core's thread. */
     struct im_transport_env *core_env;
     struct event *core_mail;
-    struct im_letters core_out, core_spent, core_empty;
+    struct im_mail core_out, core_spent, core_spare;
     struct im_later core_post;
     struct im_remote **remotes; /* by slot */
     uint32_t remote_count;
@@ -151,18 +171,11 @@ struct im_worker {
 };
 
 /* remote.c */
-static inline bool im_down_has_event(const struct im_down *d)
-{
-    return d->kind == IM_DOWN_SEND || d->kind == IM_DOWN_OK;
-}
 bool im_remotes_open(struct im_worker *);
 void im_remotes_close(struct im_worker *);
 void im_remotes_tell_taken(struct im_worker *); /* what was not worth a letter by the limits there were */
-struct im_down *im_down_new(struct im_worker *, enum im_down_kind);
-void im_down_add(struct im_worker *, struct im_down *); /* leaves at the end of the turn */
-
-/* worker.c; any thread */
-void im_up_free(struct im_letters *); /* letters of either kind that nobody will need again */
-void im_down_free(struct im_letters *);
+/* A letter of `size` bytes that leaves at the end of the turn, whatever else is in it still to be set. */
+void *im_down_write(struct im_worker *, enum im_down_kind, size_t size);
+void im_down_clear(struct im_mail *spare, struct im_mail *downs); /* drops what its letters hold */
 
 #endif

@@ -15,9 +15,15 @@ from imdtest.wait import until
 WORKERS = 3
 
 
+@pytest.fixture(params=[False, True], ids=["shared", "apart"])
+def apart(request):
+    """Has the core a thread to itself?"""
+    return request.param
+
+
 @pytest.fixture
-def daemon(imd, certificate):
-    return imd({"workers": WORKERS}, tls=certificate)
+def daemon(imd, certificate, apart):
+    return imd({"workers": WORKERS, "core_apart": apart}, tls=certificate)
 
 
 def rows(daemon):
@@ -30,12 +36,13 @@ def crowd(connect, daemon, kind, count=24):
 
 
 @pytest.mark.parametrize("kind", ["line", "websocket"])
-def test_every_worker_has_some(daemon, connect, kind):
+def test_every_thread_has_some(daemon, connect, kind, apart):
     people = crowd(connect, daemon, kind)
     table = rows(daemon)
-    assert list(table) == ["core"] + [f"worker {n + 1}" for n in range(WORKERS)]
-    workers = [row for name, row in table.items() if name != "core"]
-    assert sum(row["sessions"] for row in workers) == len(people) == daemon.online()["sessions"]
+    assert list(table) == ["core"] + [f"worker {n + 1}" for n in range(WORKERS if apart else WORKERS - 1)]
+    core, *workers = table.values()
+    assert core.get("sessions", 0) + sum(row["sessions"] for row in workers) == len(people) == daemon.online()["sessions"]
+    assert ("sessions" in core) is not apart and core.get("sessions") != 0
     assert all(row["sessions"] > 0 and row["up"] > 0 and row["down"] > 0 and row["up_full"] == 0 for row in workers)
     text = daemon.imctl("workers", json=False)
     assert text.split()[:3] == ["THREAD", "LOAD", "SESSIONS"], text

@@ -99,9 +99,13 @@ UNIT_TESTS += \
 	tests/unit/test_gate \
 	tests/unit/test_lines \
 	tests/unit/test_listener \
+	tests/unit/test_mailbox \
+	tests/unit/test_parcel \
 	tests/unit/test_stream
 tests_unit_test_gate_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
 tests_unit_test_lines_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+tests_unit_test_mailbox_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
+tests_unit_test_parcel_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
 tests_unit_test_listener_SOURCES = tests/unit/test_listener.c $(PEER)
 tests_unit_test_listener_LDADD = $(IM_TRANSPORTS) $(IM_UNIT)
 tests_unit_test_stream_SOURCES = tests/unit/test_stream.c $(PEER)

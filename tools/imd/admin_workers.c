@@ -4,6 +4,7 @@
 #include "tools/imd/daemon.h"
 #include "tools/safe_json.h"
 #include "transports/gate.h"
+#include "transports/stream.h"
 #include "transports/worker.h"
 
 /* The threads, and how busy they are. */
@@ -41,7 +42,10 @@ static void workers(struct im_rpc_call *call)
 {
     struct imd *imd = call->rpc->host;
     json_t *rows = json_array(), *result = json_object();
-    json_array_append_new(rows, describe("core", &imd->loads[0]));
+    json_t *core = describe("core", &imd->loads[0]);
+    if (imd->core_serves)
+        im_json_set_number(core, "sessions", im_streams_count(&imd->env));
+    json_array_append_new(rows, core);
     for (size_t i = 0; i < imd->worker_count; i++)
         json_array_append_new(rows, describe_worker(imd->workers[i], (unsigned)i + 1, &imd->loads[i + 1]));
     json_object_set_new(result, "workers", rows);
@@ -53,10 +57,9 @@ const struct im_rpc_command imd_worker_commands[] = {
         .name = "workers",
         .section = IM_RPC_SEE,
         .help = "The threads that serve clients, and how busy each was in the second before, in percent of a core: "
-                "the core, and with `workers` over 1 those that own the connections; of these also the letters that "
-                "went up to the core and down from it, and how many wait now; with --json also how many at the worst "
-                "moment, "
-                "and how often the box was full.",
+                "the core's, and with `workers` over 1 the others; of these also the letters that went up to the core "
+                "and down from it, and how many wait now; with --json also how many at the worst moment, and how often "
+                "the box was full.",
         .example = "workers",
         .show = "table workers thread load_percent sessions up up_waiting down down_waiting",
         .run = workers,

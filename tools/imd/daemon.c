@@ -291,24 +291,23 @@ static enum im_reason check_open(const struct imd *imd, const struct imd_listene
 }
 
 /* The sockets of workers that there are no more, in turn to those that there are. */
-static void take_more(struct imd *imd, struct im_listener *only)
+static void take_more(struct imd *imd, struct im_listener *own)
 {
-    if (imd->worker_count == 0)
-        while (im_listener_take_more(only))
-            continue;
-    for (size_t i = 0; imd->worker_count > 0 && im_worker_take_more(imd->workers[i]); i = (i + 1) % imd->worker_count)
-        continue;
+    size_t threads = imd->worker_count + imd->core_serves;
+    bool more = true;
+    for (size_t i = 0; more; i = (i + 1) % threads)
+        more = i < imd->worker_count ? im_worker_take_more(imd->workers[i]) : im_listener_take_more(own);
 }
 
 static enum im_reason listen_one(struct imd *imd, const struct im_listen_config *config, struct imd_listener *l,
                                  struct im_error *error)
 {
     enum im_reason r = IM_OK;
-    if (imd->worker_count == 0)
+    if (imd->core_serves)
         r = l->transport->listen(&l->listener, &imd->env, config, error);
     for (size_t i = 0; r == IM_OK && i < imd->worker_count; i++) {
         r = im_worker_listen(imd->workers[i], l->transport, config, l->listener, error);
-        if (r == IM_OK && i == 0)
+        if (r == IM_OK && !l->listener)
             l->listener = im_worker_listener(imd->workers[0], imd->listener_count);
     }
     if (r == IM_OK)

@@ -80,7 +80,8 @@ struct imd {
     struct im_transport_env env; /* the clients' */
     struct imd_listener *listeners;
     size_t listener_count;
-    struct im_worker **workers; /* none where workers is 1: the clients are on the core's loop */
+    bool core_serves;           /* the core's thread has clients, too */
+    struct im_worker **workers; /* the other threads that have some */
     size_t worker_count;
     struct imd_load *loads; /* of the core's thread, then of each worker */
 

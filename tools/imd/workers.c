@@ -6,11 +6,13 @@
 #include "transports/listener.h"
 #include "transports/worker.h"
 
-/* The threads that own the clients' connections, where there are any. */
+/* The threads that own clients' connections beside the core's. */
 
 enum im_reason imd_workers_make(struct imd *imd, struct im_error *error)
 {
-    size_t count = imd->config->workers > 1 ? imd->config->workers : 0;
+    imd->core_serves = !imd->config->core_apart;
+    size_t count = (size_t)imd->config->workers - imd->core_serves;
+    imd->env.spread = imd->config->workers > 1;
     imd->workers = im_zalloc(count * sizeof *imd->workers + 1);
     imd->loads = im_zalloc((count + 1) * sizeof *imd->loads);
     for (size_t i = 0; i < count; i++) {
@@ -30,13 +32,10 @@ enum im_reason imd_workers_start(struct imd *imd, struct im_error *error)
     return reason;
 }
 
-/* What the core's thread has of them are looks only. */
 void imd_workers_close_listeners(struct imd *imd)
 {
-    if (imd->worker_count == 0)
-        return;
-    for (size_t i = 0; i < imd->listener_count; i++)
-        imd->listeners[i].listener = NULL;
+    for (size_t i = 0; i < imd->listener_count && !imd->core_serves; i++)
+        imd->listeners[i].listener = NULL; /* that was a look at a worker's */
     for (size_t i = 0; i < imd->worker_count; i++)
         im_worker_close_listeners(imd->workers[i]);
 }
@@ -62,7 +61,7 @@ void imd_workers_pause(struct imd *imd, void (*done)(struct imd *))
     *p = (struct pause){.imd = imd, .done = done, .waiting = imd->worker_count + 1};
     for (size_t i = 0; i < imd->worker_count; i++)
         im_worker_pause(imd->workers[i], paused, p);
-    for (size_t i = 0; imd->worker_count == 0 && i < imd->listener_count; i++)
+    for (size_t i = 0; imd->core_serves && i < imd->listener_count; i++)
         imd->listeners[i].transport->pause(imd->listeners[i].listener, true);
     paused(p);
 }
@@ -76,7 +75,7 @@ static void each_of(struct im_listener *l, void (*each)(void *arg, struct im_lis
 void imd_workers_each_listener(const struct imd *imd, size_t n, void (*each)(void *arg, struct im_listener *),
                                void *arg)
 {
-    if (imd->worker_count == 0)
+    if (imd->core_serves)
         each_of(imd->listeners[n].listener, each, arg);
     for (size_t i = 0; i < imd->worker_count; i++)
         each_of(im_worker_listener(imd->workers[i], n), each, arg);
