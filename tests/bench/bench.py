@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 
+import ephemeral
 import page
 import where
 from servers import CORES, HERE, WAITED, can_have_workers, core_alone, durable_floor, floor, imd
@@ -34,6 +35,7 @@ RATIOS = [
 RATE, RATE_RATIO, RATE_REPEATS = 20000, 3, 5
 IDLE_MOST = 2.5 * 1024
 DURABLE_LEAST, DURABLE_COMMITS = 0.7, 2
+EPHEMERAL_MOST = 1.1
 DURABLE = ("-c", 200, "-w", 8)
 IN_FLIGHT = 200 // 2 * 8
 CORE_LEAST = 1000000
@@ -220,6 +222,21 @@ def measure_durable():
     ]}
 
 
+def measure_ephemeral():
+    found = {}
+    for _ in range(REPEATS):
+        for store in ("memory", "sqlite"):
+            say(f"ephemeral: {store}")
+            with imd(store=store) as server:
+                found.setdefault(store, []).append(ephemeral.measure(server, max(1, SECONDS)))
+    rows = [["somebody is typing", "store memory", "store sqlite, sync full", "ratio", "target"]]
+    for title, key, most in (("µs CPU each", "cpu_us", EPHEMERAL_MOST), ("one at a time, p50, µs", "p50_us", None)):
+        memory, sqlite = (median(found[store], key) for store in ("memory", "sqlite"))
+        ratio = sqlite / memory
+        rows.append([title, f"{memory:.2f}", f"{sqlite:.2f}", f"{ratio:.2f}" + (mark(ratio <= most) if most else ""), f"≤ {most}" if most else ""])
+    return {"rows": rows}
+
+
 def measure_coats():
     rows = [["µs CPU for each delivery"] + [title for title, *_ in COATS]]
     for name, arguments in COATED:
@@ -319,8 +336,8 @@ def measure_profile():
 
 MEASURES = {
     "ratios": measure_ratios, "latency": measure_latency, "connections": measure_connections, "memory": measure_memory,
-    "durable": measure_durable, "coats": measure_coats, "arrivals": measure_arrivals, "core": measure_core,
-    "workers": measure_workers, "others": measure_others, "profile": measure_profile,
+    "durable": measure_durable, "ephemeral": measure_ephemeral, "coats": measure_coats, "arrivals": measure_arrivals,
+    "core": measure_core, "workers": measure_workers, "others": measure_others, "profile": measure_profile,
 }
 
 

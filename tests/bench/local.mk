@@ -15,6 +15,7 @@ CLEANFILES += $(bench_programs)
 EXTRA_DIST += \
 	tests/bench/bench.py \
 	tests/bench/chart.py \
+	tests/bench/ephemeral.py \
 	tests/bench/imd.yaml \
 	tests/bench/instructions.json \
 	tests/bench/instructions.py \

@@ -33,6 +33,7 @@ PARTS = [
      "ours. That holds for the floor too, and the ratio tells what is our own."),
     ("memory", "Memory", "What each idle session costs, login and directory entry included, and where each byte of it is (valgrind's massif)."),
     ("durable", "Durable: store sqlite, sync full", ""),
+    ("ephemeral", "Ephemeral events", "They are not kept, and do not wait for what is."),
     ("coats", "TLS and permessage-deflate", "Compressed once for all who get the same bytes; over TLS, each connection encrypts for itself."),
     ("arrivals", "Arrivals", "Connecting, TLS (P-256), the upgrade and the login in its URL; 100 at a time."),
     ("core", "The core's thread alone",
