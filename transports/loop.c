@@ -32,17 +32,12 @@ struct im_loop {
     uint8_t buffer[IM_LOOP_BUFFER];
 };
 
-/* With the change list, what is armed and disarmed within one turn costs no system call. No descriptor here is a
- * duplicate of another, which it could not bear. */
+/* Not with epoll's change list: it would tell the kernel at the next turn that a descriptor is not waited for any more,
+ * when that is closed and its number perhaps another thread's connection. And it would save nothing, as what waits is
+ * armed once and stays. */
 struct event_base *im_loop_base_new(void)
 {
-    struct event_config *config = event_config_new();
-    if (!config)
-        return NULL;
-    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
-    struct event_base *base = event_base_new_with_config(config);
-    event_config_free(config);
-    return base;
+    return event_base_new();
 }
 
 uint64_t im_loop_now_ms(void)
