@@ -34,6 +34,8 @@ int im_mailbox_fd(const struct im_mailbox *);
 /* Posts all of `letters`, and sends `empties` back along with them; both are empty afterwards. With most > 0, first
  * waits until no more than that are in the box: only for a sender for whom the receiver never waits. */
 void im_mailbox_post(struct im_mailbox *, struct im_letters *letters, struct im_letters *empties, size_t most);
+/* For the receiver: from now on the sender waits for no room. */
+void im_mailbox_widen(struct im_mailbox *);
 /* Everything that waits, added to `letters` and `empties`. */
 void im_mailbox_take(struct im_mailbox *, struct im_letters *letters, struct im_letters *empties);
 

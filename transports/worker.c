@@ -536,13 +536,19 @@ static void on_stop(struct im_worker *w, struct im_down *d)
     look_whether_all_are_gone(&w->stop);
 }
 
+static void on_halt(struct im_worker *w, struct im_down *d)
+{
+    (void)d;
+    event_base_loopbreak(w->env.base);
+}
+
 static void (*const on_down[])(struct im_worker *, struct im_down *) = {
     [IM_DOWN_SEND] = on_send,   [IM_DOWN_OK] = on_ok,
     [IM_DOWN_HOLD] = on_hold,   [IM_DOWN_TAKEN] = on_taken,
     [IM_DOWN_CLOSE] = on_close, [IM_DOWN_CONFIGURE] = on_configure,
     [IM_DOWN_BAN] = on_ban,     [IM_DOWN_UNBAN] = on_unban,
     [IM_DOWN_PAUSE] = on_pause, [IM_DOWN_CLOSE_LISTENERS] = on_close_listeners,
-    [IM_DOWN_STOP] = on_stop,
+    [IM_DOWN_STOP] = on_stop,   [IM_DOWN_HALT] = on_halt,
 };
 
 /* Human mode tells clock times. */
@@ -700,6 +706,18 @@ void im_worker_stop(struct im_worker *w)
 bool im_worker_stopped(const struct im_worker *w)
 {
     return w->stopped;
+}
+
+/* The worker may be waiting for the core to take its letters, and the core's loop turns no more. */
+void im_worker_halt(struct im_worker *w)
+{
+    if (!w->started)
+        return;
+    im_letters_add(&w->core_out, &im_down_new(w, IM_DOWN_HALT)->letter);
+    im_mailbox_widen(w->up);
+    im_mailbox_post(w->down, &w->core_out, &w->core_spent, 0);
+    pthread_join(w->thread, NULL);
+    w->started = false;
 }
 
 static void free_loop(struct im_worker *w)

@@ -77,6 +77,7 @@ enum im_down_kind {
     IM_DOWN_PAUSE,
     IM_DOWN_CLOSE_LISTENERS,
     IM_DOWN_STOP,
+    IM_DOWN_HALT,
 };
 
 enum { IM_DOWN_ID = 36 }; /* bytes of a request's id that fit; an answer to a longer one is a whole event */

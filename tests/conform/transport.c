@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -528,6 +529,55 @@ static void what_waits_on_a_held_link_ends_with_it(void **state)
     event_free(now);
 }
 
+static size_t threads(void)
+{
+    size_t count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *entry; (entry = readdir(tasks));)
+        count += entry->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+/* The core does not take its letters, until it waits for room for them. */
+static unsigned jam_worker(struct world *w, struct peer *p)
+{
+    struct im_worker_stats before, now;
+    unsigned n = 0;
+    im_worker_look(w->worker, &before);
+    do {
+        say_numbers(w, p, n, n + 1, 1);
+        n++;
+        im_worker_look(w->worker, &now);
+        uint64_t give_up = now_ms() + WAIT_MS;
+        for (unsigned long long posted = now.up.posted; now.up.posted == posted && now.up.waits == before.up.waits;) {
+            assert_true(now_ms() < give_up);
+            stage_step_peers(&w->stage);
+            im_worker_look(w->worker, &now);
+        }
+    } while (now.up.waits == before.up.waits);
+    return n;
+}
+
+static void a_worker_that_waits_for_the_core_can_be_halted(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    struct im_error error;
+    w->config->mailbox = 1;
+    struct peer *p = enter(w, &seen);
+    size_t running = threads();
+    unsigned said = jam_worker(w, p);
+    alarm(WAIT_MS / 1000);
+    im_worker_halt(w->worker);
+    alarm(0);
+    UNTIL(&w->stage, threads() == running - 1);
+    assert_int_equal(im_worker_start(w->worker, &error), IM_OK);
+    UNTIL(&w->stage, seen->count == said);
+    expect_numbers(seen, said);
+}
+
 static void holding_takes_effect_between_two_messages(void **state)
 {
     struct world *w = *state;
@@ -1002,6 +1052,7 @@ static const struct promise {
     {"a_longer_message_closes", a_longer_message_closes, any},
     {"holding_stops_the_peer_and_loses_nothing", holding_stops_the_peer_and_loses_nothing, any},
     {"what_waits_on_a_held_link_ends_with_it", what_waits_on_a_held_link_ends_with_it, with_worker},
+    {"a_worker_that_waits_for_the_core_can_be_halted", a_worker_that_waits_for_the_core_can_be_halted, with_worker},
     {"holding_takes_effect_between_two_messages", holding_takes_effect_between_two_messages, any},
     {"writable_comes_when_all_has_left", writable_comes_when_all_has_left, any},
     {"writable_comes_when_a_slow_reader_reads_on", writable_comes_when_a_slow_reader_reads_on, any},
