@@ -21,6 +21,7 @@ struct work {
 struct im_loop {
     struct event *tick_event; /* pending while any timer runs */
     struct work later, soon;
+    struct work last; /* runs behind soon, by its event */
     struct im_later turn_ends;
     bool turn_known;
     uint64_t turn_ms; /* when it began, while it is known */
@@ -109,19 +110,33 @@ static void run_soon(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     loop->soon.running = true;
     run_work(&loop->soon);
+    run_work(&loop->last);
     loop->soon.running = false;
-    if (loop->soon.first)
+    if (loop->soon.first || loop->last.first)
         run_next_turn(loop->soon.event);
 }
 
 /* An event made active runs in this turn, after all that are active already. */
+static void run_this_turn(struct im_loop *loop)
+{
+    if (!loop->soon.first && !loop->last.first && !loop->soon.running)
+        event_active(loop->soon.event, EV_TIMEOUT, 0);
+}
+
 void im_soon_add(struct im_loop *loop, struct im_later *later, void (*run)(struct im_later *))
 {
     if (later->queued)
         return;
-    if (!loop->soon.first && !loop->soon.running)
-        event_active(loop->soon.event, EV_TIMEOUT, 0);
+    run_this_turn(loop);
     add_work(&loop->soon, later, run);
+}
+
+void im_last_add(struct im_loop *loop, struct im_later *later, void (*run)(struct im_later *))
+{
+    if (later->queued)
+        return;
+    run_this_turn(loop);
+    add_work(&loop->last, later, run);
 }
 
 static void forget_turn(struct im_later *later)
@@ -234,6 +249,7 @@ struct im_loop *im_loop_of(struct im_transport_env *env)
         loop->tick_event = event_new(env->base, -1, EV_PERSIST, run_tick, loop);
         loop->later = (struct work){.event = evtimer_new(env->base, run_later, loop), .last = &loop->later.first};
         loop->soon = (struct work){.event = evtimer_new(env->base, run_soon, loop), .last = &loop->soon.first};
+        loop->last.last = &loop->last.first;
         env->loop = loop;
     }
     return env->loop;

@@ -265,6 +265,13 @@ static void report(struct im_later *later)
     post(&w->post);
 }
 
+/* After the streams have written what they could, and before a peer's answer to that is read: it may leave, and nothing
+ * counts as having left behind its goodbye. */
+static void report_last(struct im_worker *w)
+{
+    im_last_add(w->env.loop, &w->report, report);
+}
+
 static void touch(struct im_worker *w, struct im_port *port)
 {
     if (port->at)
@@ -274,7 +281,7 @@ static void touch(struct im_worker *w, struct im_port *port)
     if (port->next)
         port->next->at = &port->next;
     w->touched = port;
-    im_soon_add(w->env.loop, &w->report, report);
+    report_last(w);
 }
 
 /* Up-calls. */
@@ -577,7 +584,7 @@ static void on_mail(evutil_socket_t fd, short what, void *arg)
         im_letters_add(&w->spent, letter);
     }
     im_forms_clear(&w->forms);
-    im_soon_add(w->env.loop, &w->report, report); /* if only for the spent ones */
+    report_last(w); /* if only for the spent ones */
 }
 
 static void *run(void *arg)

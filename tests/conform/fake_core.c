@@ -98,7 +98,9 @@ void im_core_input_end(struct im_core *core, struct im_link *link)
 
 void im_core_writable(struct im_core *core, struct im_link *link)
 {
-    up(core, link)->writables++;
+    struct seen *s = up(core, link);
+    s->writables++;
+    s->emptied += link->ops->queued(link) == 0;
 }
 
 void im_core_closed(struct im_core *core, struct im_link *link, enum im_reason reason)

@@ -15,6 +15,7 @@ struct seen {
     char **messages;
     size_t count, bytes;
     unsigned input_ends, writables, closes;
+    unsigned emptied; /* writables with nothing queued */
     enum im_reason reason;
 };
 

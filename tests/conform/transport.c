@@ -775,6 +775,32 @@ static void what_comes_after_a_goodbye_never_counts_as_having_left(void **state)
         assert_true(seen_queued(seen) > 0);
 }
 
+static void done(void *flag)
+{
+    *(bool *)flag = true;
+}
+
+/* Its goodbye is there when the message leaves, and read in the turn after that. */
+static void what_has_left_counts_though_the_peer_leaves(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    bool held = !w->worker;
+    struct peer *p = enter(w, &seen);
+    settle(w);
+    seen_hold(seen, true);
+    if (w->worker)
+        im_worker_pause(w->worker, done, &held);
+    UNTIL(&w->stage, held);
+    w->variant->speech->say_close(p);
+    UNTIL(&w->stage, p->out.len == 0);
+    unsigned before = seen->emptied;
+    seen_send(seen, "one");
+    seen_hold(seen, false);
+    UNTIL(&w->stage, seen->closes);
+    assert_true(seen->emptied > before);
+}
+
 /* The peer's end. */
 
 static void a_peers_goodbye_is_answered(void **state)
@@ -1066,6 +1092,7 @@ static const struct promise {
     {"what_is_aborted_never_counts_as_having_left", what_is_aborted_never_counts_as_having_left, own_loop},
     {"what_comes_after_a_goodbye_never_counts_as_having_left", what_comes_after_a_goodbye_never_counts_as_having_left,
      any},
+    {"what_has_left_counts_though_the_peer_leaves", what_has_left_counts_though_the_peer_leaves, frames},
     {"a_peers_goodbye_is_answered", a_peers_goodbye_is_answered, any},
     {"an_answer_reaches_a_peer_that_has_ended", an_answer_reaches_a_peer_that_has_ended, no_frames},
     {"an_abrupt_end_is_normal", an_abrupt_end_is_normal, any},
