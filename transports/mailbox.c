@@ -15,12 +15,14 @@ struct im_mailbox {
     struct im_letters letters, empties;
     struct im_mailbox_stats stats;
     bool wide;
+    im_tickets *tickets;
     int wake_fd;
 };
 
 void im_letters_add(struct im_letters *list, struct im_letter *letter)
 {
     letter->next = NULL;
+    letter->ticket = 0;
     if (list->last)
         list->last->next = letter;
     else
@@ -63,13 +65,14 @@ struct im_letter *im_letters_next(struct im_letters *list)
     return letter;
 }
 
-struct im_mailbox *im_mailbox_new(void)
+struct im_mailbox *im_mailbox_new(im_tickets *tickets)
 {
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd < 0)
         return NULL;
     struct im_mailbox *box = im_zalloc(sizeof *box);
     box->wake_fd = fd;
+    box->tickets = tickets;
     pthread_mutex_init(&box->lock, NULL);
     pthread_cond_init(&box->room, NULL);
     return box;
@@ -109,6 +112,8 @@ void im_mailbox_post(struct im_mailbox *box, struct im_letters *letters, struct 
     }
     if (letters->first) {
         first = !box->letters.first;
+        if (box->tickets)
+            letters->first->ticket = atomic_fetch_add(box->tickets, 1) + 1;
         box->stats.posted += letters->count;
         box->stats.batches++;
     }
@@ -139,6 +144,14 @@ void im_mailbox_take(struct im_mailbox *box, struct im_letters *letters, struct 
     im_letters_join(empties, &box->empties);
     pthread_cond_signal(&box->room);
     pthread_mutex_unlock(&box->lock);
+}
+
+bool im_mailbox_empty(struct im_mailbox *box)
+{
+    pthread_mutex_lock(&box->lock);
+    bool none = !box->letters.first;
+    pthread_mutex_unlock(&box->lock);
+    return none;
 }
 
 void im_mailbox_look(struct im_mailbox *box, struct im_mailbox_stats *stats)

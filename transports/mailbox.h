@@ -1,6 +1,7 @@
 #ifndef IM_TRANSPORTS_MAILBOX_H
 #define IM_TRANSPORTS_MAILBOX_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -9,7 +10,10 @@
  * whoever has it owns it. Empty ones go back the way they came, with the letters of the other direction. */
 struct im_letter {
     struct im_letter *next;
+    unsigned long long ticket; /* of a batch's first, where there are any; otherwise 0 */
 };
+
+typedef atomic_ullong im_tickets; /* the last one that was taken */
 
 /* Zero-initialise. */
 struct im_letters {
@@ -24,8 +28,9 @@ void im_letters_join(struct im_letters *to, struct im_letters *from);
 struct im_letter *im_letters_next(struct im_letters *); /* takes the first one out; NULL: there is none */
 
 struct im_mailbox;
-/* NULL: the system refuses. */
-struct im_mailbox *im_mailbox_new(void);
+/* Batches in all mailboxes that share `tickets` are numbered in the order in which they are posted; NULL: they need no
+ * numbers. What a ticket was taken for by the time that the counter is read is in its box. NULL: the system refuses. */
+struct im_mailbox *im_mailbox_new(im_tickets *tickets);
 void im_mailbox_free(struct im_mailbox **); /* must be empty; *box may be NULL */
 
 /* Readable while letters wait; im_mailbox_take() makes it quiet again. */
@@ -38,6 +43,8 @@ void im_mailbox_post(struct im_mailbox *, struct im_letters *letters, struct im_
 void im_mailbox_widen(struct im_mailbox *);
 /* Everything that waits, added to `letters` and `empties`. */
 void im_mailbox_take(struct im_mailbox *, struct im_letters *letters, struct im_letters *empties);
+
+bool im_mailbox_empty(struct im_mailbox *); /* no letters; any thread */
 
 /* Any thread. */
 struct im_mailbox_stats {

@@ -390,18 +390,83 @@ static void empty(struct im_worker *w, struct im_letters *empties)
     }
 }
 
+static void take_mail(struct im_worker *w)
+{
+    struct im_letters empties = {0};
+    im_mailbox_take(w->up, &w->core_in, &empties);
+    empty(w, &empties);
+    im_soon_add(core_loop(w), &w->core_post, post); /* if only for the empty ones */
+}
+
+static struct im_worker *with_oldest(const struct im_post_office *office)
+{
+    struct im_worker *oldest = NULL;
+    for (struct im_worker *w = office->workers; w; w = w->next_in_office)
+        if (w->core_in.first && (!oldest || w->core_in.first->ticket < oldest->core_in.first->ticket))
+            oldest = w;
+    return oldest;
+}
+
+static void read_batch(struct im_worker *w)
+{
+    do
+        on_up(w, (struct im_up *)(void *)im_letters_next(&w->core_in));
+    while (w->core_in.first && w->core_in.first->ticket == 0);
+}
+
+/* Batches that are posted meanwhile may follow from some that were not taken. `woken`: whose mailbox called, or NULL.
+ */
+static void read_mail(struct im_post_office *office, const struct im_worker *woken)
+{
+    unsigned long long last = atomic_load(&office->tickets);
+    struct im_worker *w;
+    for (w = office->workers; w; w = w->next_in_office)
+        if (w == woken || !im_mailbox_empty(w->up))
+            take_mail(w);
+    while ((w = with_oldest(office)) && w->core_in.first->ticket <= last)
+        read_batch(w);
+    if (w)
+        evtimer_add(office->again, &(struct timeval){0});
+}
+
+static void read_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct im_post_office *office = arg;
+    (void)fd, (void)what;
+    tell_time(office->workers);
+    read_mail(office, NULL);
+}
+
 static void on_mail(evutil_socket_t fd, short what, void *arg)
 {
-    struct im_worker *w = arg;
-    struct im_letters letters = {0}, empties = {0};
-    struct im_letter *letter;
+    const struct im_worker *w = arg;
     (void)fd, (void)what;
     tell_time(w);
-    im_mailbox_take(w->up, &letters, &empties);
-    empty(w, &empties);
-    while ((letter = im_letters_next(&letters)))
-        on_up(w, (struct im_up *)(void *)letter);
-    im_soon_add(core_loop(w), &w->core_post, post); /* if only for the empty ones */
+    read_mail(w->office, w);
+}
+
+void im_remotes_enter(struct im_worker *w)
+{
+    if (!w->core_env->office) {
+        w->core_env->office = im_zalloc(sizeof *w->office);
+        w->core_env->office->again = evtimer_new(w->core_env->base, read_again, w->core_env->office);
+    }
+    w->office = w->core_env->office;
+    w->next_in_office = w->office->workers;
+    w->office->workers = w;
+}
+
+static void leave_office(struct im_worker *w)
+{
+    struct im_worker **at = &w->office->workers;
+    while (*at != w)
+        at = &(*at)->next_in_office;
+    *at = w->next_in_office;
+    if (w->office->workers)
+        return;
+    event_free(w->office->again);
+    free(w->office);
+    w->core_env->office = NULL;
 }
 
 bool im_remotes_open(struct im_worker *w)
@@ -416,6 +481,8 @@ void im_remotes_close(struct im_worker *w)
         assert(!w->remotes[i]);
     if (w->core_mail)
         event_free(w->core_mail);
+    leave_office(w);
+    im_up_free(&w->core_in);
     im_down_free(&w->core_out);
     im_down_free(&w->core_empty);
     im_up_free(&w->core_spent);

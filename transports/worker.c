@@ -609,8 +609,9 @@ enum im_reason im_worker_new(struct im_worker **out, struct im_transport_env *en
     w->env.counters = &w->counters;
     w->env.base = im_loop_base_new();
     w->dialect_env = (struct im_dialect_env){.config = env->config, .forms = &w->forms};
-    w->up = im_mailbox_new();
-    w->down = im_mailbox_new();
+    im_remotes_enter(w);
+    w->up = im_mailbox_new(&w->office->tickets);
+    w->down = im_mailbox_new(NULL);
     *out = w;
     bool made = w->env.base && w->up && w->down && im_remotes_open(w);
     if (made) {

@@ -116,6 +116,14 @@ enum { IM_PORT_BYTES = 64 * 1024 };
 
 struct im_remote;
 
+/* Where the core gets the letters of all its workers, in the order in which they were posted: what one of them brings
+ * may follow from what another did. */
+struct im_post_office {
+    im_tickets tickets;
+    struct im_worker *workers;
+    struct event *again; /* there is more: in the next turn */
+};
+
 struct im_worker {
     struct im_mailbox *up, *down;
     pthread_t thread;
@@ -143,6 +151,9 @@ struct im_worker {
 
     /* The core's thread. */
     struct im_transport_env *core_env;
+    struct im_post_office *office;
+    struct im_worker *next_in_office;
+    struct im_letters core_in; /* taken, and not read yet */
     struct event *core_mail;
     struct im_letters core_out, core_spent, core_empty;
     struct im_later core_post;
@@ -156,6 +167,7 @@ static inline bool im_down_has_event(const struct im_down *d)
 {
     return d->kind == IM_DOWN_SEND || d->kind == IM_DOWN_OK;
 }
+void im_remotes_enter(struct im_worker *); /* the office; before its mailbox is made */
 bool im_remotes_open(struct im_worker *);
 void im_remotes_close(struct im_worker *);
 void im_remotes_tell_taken(struct im_worker *); /* what was not worth a letter by the limits there were */

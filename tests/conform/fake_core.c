@@ -51,6 +51,8 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
         link->ops->hold(link, true);
     if (core->close_after && s->count == core->close_after)
         link->ops->close(link, IM_KICKED);
+    if (core->heard)
+        core->heard(s);
 }
 
 void im_core_command(struct im_core *core, struct im_link *link, struct im_command *cmd)

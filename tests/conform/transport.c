@@ -578,6 +578,67 @@ static void a_worker_that_waits_for_the_core_can_be_halted(void **state)
     expect_numbers(seen, said);
 }
 
+/* Two workers, a peer at each, and what the core hears of them. */
+struct pair {
+    struct world *w;
+    struct im_worker *workers[2];
+    struct peer *peers[2];
+    struct seen *seen[2];
+    char heard[4];
+    size_t count;
+};
+
+static void say_and_post(struct pair *two, size_t which, const char *text)
+{
+    struct im_worker_stats before, now;
+    uint64_t give_up = now_ms() + WAIT_MS;
+    im_worker_look(two->workers[which], &before);
+    say(two->w, two->peers[which], text);
+    do {
+        assert_true(now_ms() < give_up);
+        stage_step_peers(&two->w->stage);
+        im_worker_look(two->workers[which], &now);
+    } while (now.up.posted == before.up.posted);
+}
+
+/* While the first is read, its peer says more, and then the other's. */
+static void on_heard(struct seen *s)
+{
+    struct pair *two = s->core->arg;
+    size_t which = s == two->seen[1];
+    assert_true(two->count < sizeof two->heard);
+    two->heard[two->count++] = *s->messages[s->count - 1];
+    if (two->count > 1)
+        return;
+    say_and_post(two, which, "cause");
+    say_and_post(two, !which, "effect");
+}
+
+static void letters_of_all_workers_come_in_order(void **state)
+{
+    struct world *w = *state;
+    struct pair two = {.w = w, .workers = {w->worker}};
+    struct im_error error;
+    char port[] = "127.0.0.1:0";
+    struct im_listen_config listen = {.address = port, .backlog = 10};
+    two.peers[0] = enter(w, &two.seen[0]);
+    assert_int_equal(im_worker_new(&two.workers[1], &w->env, &error), IM_OK);
+    assert_int_equal(im_worker_listen(two.workers[1], w->transport, &listen, NULL, &error), IM_OK);
+    snprintf(w->address, sizeof w->address, "%s", im_listener_address(im_worker_listener(two.workers[1], 0)));
+    assert_int_equal(im_worker_start(two.workers[1], &error), IM_OK);
+    two.peers[1] = enter(w, &two.seen[1]);
+    settle(w);
+    w->core.heard = on_heard;
+    w->core.arg = &two;
+    say_and_post(&two, 0, "one");
+    say_and_post(&two, 1, "other");
+    UNTIL(&w->stage, two.count == 4);
+    assert_true(memchr(two.heard, 'c', 4) < memchr(two.heard, 'e', 4));
+    im_worker_stop(two.workers[1]);
+    UNTIL(&w->stage, im_worker_stopped(two.workers[1]));
+    im_worker_free(&two.workers[1]);
+}
+
 static void holding_takes_effect_between_two_messages(void **state)
 {
     struct world *w = *state;
@@ -1033,6 +1094,11 @@ static bool with_worker(const struct variant *v)
     return v->worker;
 }
 
+static bool plain_worker(const struct variant *v)
+{
+    return v->worker && !v->tls;
+}
+
 static bool tls(const struct variant *v)
 {
     return v->tls;
@@ -1079,6 +1145,7 @@ static const struct promise {
     {"holding_stops_the_peer_and_loses_nothing", holding_stops_the_peer_and_loses_nothing, any},
     {"what_waits_on_a_held_link_ends_with_it", what_waits_on_a_held_link_ends_with_it, with_worker},
     {"a_worker_that_waits_for_the_core_can_be_halted", a_worker_that_waits_for_the_core_can_be_halted, with_worker},
+    {"letters_of_all_workers_come_in_order", letters_of_all_workers_come_in_order, plain_worker},
     {"holding_takes_effect_between_two_messages", holding_takes_effect_between_two_messages, any},
     {"writable_comes_when_all_has_left", writable_comes_when_all_has_left, any},
     {"writable_comes_when_a_slow_reader_reads_on", writable_comes_when_a_slow_reader_reads_on, any},
