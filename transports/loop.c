@@ -21,6 +21,7 @@ struct work {
 struct im_loop {
     struct event *tick_event; /* pending while any timer runs */
     struct work later, soon;
+    struct work last; /* runs behind soon, by its event */
     struct im_later turn_ends;
     bool turn_known;
     uint64_t turn_ms; /* when it began, while it is known */
@@ -32,17 +33,12 @@ struct im_loop {
     uint8_t buffer[IM_LOOP_BUFFER];
 };
 
-/* With the change list, what is armed and disarmed within one turn costs no system call. No descriptor here is a
- * duplicate of another, which it could not bear. */
+/* Not with epoll's change list: it would tell the kernel at the next turn that a descriptor is not waited for any more,
+ * when that is closed and its number perhaps another thread's connection. And it would save nothing, as what waits is
+ * armed once and stays. */
 struct event_base *im_loop_base_new(void)
 {
-    struct event_config *config = event_config_new();
-    if (!config)
-        return NULL;
-    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
-    struct event_base *base = event_base_new_with_config(config);
-    event_config_free(config);
-    return base;
+    return event_base_new();
 }
 
 uint64_t im_loop_now_ms(void)
@@ -114,19 +110,33 @@ static void run_soon(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     loop->soon.running = true;
     run_work(&loop->soon);
+    run_work(&loop->last);
     loop->soon.running = false;
-    if (loop->soon.first)
+    if (loop->soon.first || loop->last.first)
         run_next_turn(loop->soon.event);
 }
 
 /* An event made active runs in this turn, after all that are active already. */
+static void run_this_turn(struct im_loop *loop)
+{
+    if (!loop->soon.first && !loop->last.first && !loop->soon.running)
+        event_active(loop->soon.event, EV_TIMEOUT, 0);
+}
+
 void im_soon_add(struct im_loop *loop, struct im_later *later, void (*run)(struct im_later *))
 {
     if (later->queued)
         return;
-    if (!loop->soon.first && !loop->soon.running)
-        event_active(loop->soon.event, EV_TIMEOUT, 0);
+    run_this_turn(loop);
     add_work(&loop->soon, later, run);
+}
+
+void im_last_add(struct im_loop *loop, struct im_later *later, void (*run)(struct im_later *))
+{
+    if (later->queued)
+        return;
+    run_this_turn(loop);
+    add_work(&loop->last, later, run);
 }
 
 static void forget_turn(struct im_later *later)
@@ -239,6 +249,7 @@ struct im_loop *im_loop_of(struct im_transport_env *env)
         loop->tick_event = event_new(env->base, -1, EV_PERSIST, run_tick, loop);
         loop->later = (struct work){.event = evtimer_new(env->base, run_later, loop), .last = &loop->later.first};
         loop->soon = (struct work){.event = evtimer_new(env->base, run_soon, loop), .last = &loop->soon.first};
+        loop->last.last = &loop->last.first;
         env->loop = loop;
     }
     return env->loop;

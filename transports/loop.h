@@ -36,6 +36,8 @@ void im_later_add(struct im_loop *, struct im_later *, void (*run)(struct im_lat
 /* Work for the end of this very turn: after all that is ready now has been read. From within such work: for the next.
  */
 void im_soon_add(struct im_loop *, struct im_later *, void (*run)(struct im_later *));
+/* The same, after all of that. */
+void im_last_add(struct im_loop *, struct im_later *, void (*run)(struct im_later *));
 
 /* Is this the first time in this turn that this is asked? */
 bool im_loop_new_turn(struct im_loop *);

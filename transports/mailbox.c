@@ -27,6 +27,8 @@ struct im_mailbox {
     pthread_cond_t room;
     struct im_mail mail, back;
     struct im_mailbox_stats stats;
+    bool wide; /* however many are in it */
+    im_tickets *tickets;
     int wake_fd;
 };
 
@@ -85,8 +87,21 @@ void *im_mail_write(struct im_mail *mail, struct im_mail *spare, size_t size)
     struct im_letter *letter = (struct im_letter *)(void *)(mail->last->data + mail->last->used);
     mail->last->used += size;
     mail->letters++;
-    letter->size = (uint32_t)size;
+    *letter = (struct im_letter){.size = (uint32_t)size};
     return letter;
+}
+
+static struct im_letter *first_letter(const struct im_mail *mail)
+{
+    for (struct im_bag *bag = mail->first; bag; bag = bag->next)
+        if (bag->read < bag->used)
+            return (struct im_letter *)(void *)(bag->data + bag->read);
+    return NULL;
+}
+
+const struct im_letter *im_mail_first(const struct im_mail *mail)
+{
+    return first_letter(mail);
 }
 
 void *im_mail_read(struct im_mail *mail, struct im_mail *spent)
@@ -128,13 +143,14 @@ void im_mail_free(struct im_mail *mail)
         free(pop(mail));
 }
 
-struct im_mailbox *im_mailbox_new(void)
+struct im_mailbox *im_mailbox_new(im_tickets *tickets)
 {
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd < 0)
         return NULL;
     struct im_mailbox *box = im_zalloc(sizeof *box);
     box->wake_fd = fd;
+    box->tickets = tickets;
     pthread_mutex_init(&box->lock, NULL);
     pthread_cond_init(&box->room, NULL);
     return box;
@@ -178,16 +194,24 @@ static bool fit_in(struct im_mail *to, struct im_mail *from)
     return true;
 }
 
+static uint32_t take_ticket(im_tickets *tickets)
+{
+    uint32_t ticket = atomic_fetch_add(tickets, 1) + 1;
+    return ticket ? ticket : take_ticket(tickets); /* 0 is none */
+}
+
 void im_mailbox_post(struct im_mailbox *box, struct im_mail *mail, struct im_mail *spent, size_t most)
 {
     bool first = false;
     pthread_mutex_lock(&box->lock);
-    for (bool waited = false; most > 0 && box->mail.letters > most; waited = true) {
+    for (bool waited = false; most > 0 && !box->wide && box->mail.letters > most; waited = true) {
         box->stats.waits += !waited;
         pthread_cond_wait(&box->room, &box->lock);
     }
     if (mail->letters > 0) {
         first = box->mail.letters == 0;
+        if (box->tickets)
+            first_letter(mail)->ticket = take_ticket(box->tickets);
         box->stats.posted += mail->letters;
         box->stats.batches++;
         if (!fit_in(&box->mail, mail))
@@ -201,6 +225,14 @@ void im_mailbox_post(struct im_mailbox *box, struct im_mail *mail, struct im_mai
         wake(box);
 }
 
+void im_mailbox_widen(struct im_mailbox *box)
+{
+    pthread_mutex_lock(&box->lock);
+    box->wide = true;
+    pthread_cond_signal(&box->room);
+    pthread_mutex_unlock(&box->lock);
+}
+
 void im_mailbox_take(struct im_mailbox *box, struct im_mail *mail, struct im_mail *back)
 {
     uint64_t count;
@@ -211,6 +243,14 @@ void im_mailbox_take(struct im_mailbox *box, struct im_mail *mail, struct im_mai
     join(back, &box->back);
     pthread_cond_signal(&box->room);
     pthread_mutex_unlock(&box->lock);
+}
+
+bool im_mailbox_empty(struct im_mailbox *box)
+{
+    pthread_mutex_lock(&box->lock);
+    bool none = box->mail.letters == 0;
+    pthread_mutex_unlock(&box->lock);
+    return none;
 }
 
 void im_mailbox_look(struct im_mailbox *box, struct im_mailbox_stats *stats)

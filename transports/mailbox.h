@@ -1,6 +1,7 @@
 #ifndef IM_TRANSPORTS_MAILBOX_H
 #define IM_TRANSPORTS_MAILBOX_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,8 +12,11 @@
 
 /* Embedded first in what is sent. */
 struct im_letter {
-    uint32_t size; /* of all of it, in bytes; a multiple of 8 */
+    uint32_t size;   /* of all of it, in bytes; a multiple of 8 */
+    uint32_t ticket; /* of a batch's first, where there are any; otherwise 0 */
 };
+
+typedef atomic_uint im_tickets; /* the last one that was taken. They come round: compare differences */
 
 /* Letters in bags; or spare bags. Zero-initialise. */
 struct im_mail {
@@ -20,8 +24,9 @@ struct im_mail {
     size_t bags;
     size_t letters; /* written into it, and not all read yet */
 };
-/* A new last letter, aligned to 8 bytes; its size is set and nothing else. It stays where it is until it is posted. */
+/* A new last letter, aligned to 8 bytes; its head is set and nothing else. It stays where it is until it is posted. */
 void *im_mail_write(struct im_mail *, struct im_mail *spare, size_t size);
+const struct im_letter *im_mail_first(const struct im_mail *); /* not read yet; NULL: there is none */
 /* The next letter, which lives for as long as its bag; NULL: there is none left. Bags that were read to the end go to
  * `spent`, and can be read from there once more. */
 void *im_mail_read(struct im_mail *, struct im_mail *spent);
@@ -30,8 +35,9 @@ void im_mail_keep(struct im_mail *spare, struct im_mail *spent);
 void im_mail_free(struct im_mail *);
 
 struct im_mailbox;
-/* NULL: the system refuses. */
-struct im_mailbox *im_mailbox_new(void);
+/* Batches in all mailboxes that share `tickets` are numbered in the order in which they are posted; NULL: they need no
+ * numbers. What a ticket was taken for by the time that the counter is read is in its box. NULL: the system refuses. */
+struct im_mailbox *im_mailbox_new(im_tickets *tickets);
 void im_mailbox_free(struct im_mailbox **); /* must be empty; *box may be NULL */
 
 /* Readable while letters wait; im_mailbox_take() makes it quiet again. */
@@ -40,8 +46,12 @@ int im_mailbox_fd(const struct im_mailbox *);
 /* Posts all letters of `mail`, and sends the bags of `spent` back along with them; both hold none afterwards. With
  * most > 0, first waits until no more than that are in the box: only for a sender for whom the receiver never waits. */
 void im_mailbox_post(struct im_mailbox *, struct im_mail *mail, struct im_mail *spent, size_t most);
+/* Nobody waits for room in it any more. */
+void im_mailbox_widen(struct im_mailbox *);
 /* Everything that waits, behind what `mail` and `back` have. */
 void im_mailbox_take(struct im_mailbox *, struct im_mail *mail, struct im_mail *back);
+
+bool im_mailbox_empty(struct im_mailbox *); /* no letters; any thread */
 
 /* Any thread. */
 struct im_mailbox_stats {

@@ -404,18 +404,99 @@ static void on_up(struct im_worker *w, struct im_up *up)
 }
 
 /* Events come back to the thread that made them. */
+static void take_mail(struct im_worker *w)
+{
+    struct im_mail back = {0};
+    im_mailbox_take(w->up, &w->core_in, &back);
+    im_down_clear(&w->core_spare, &back);
+    im_soon_add(core_loop(w), &w->core_post, post); /* if only for the empty bags */
+}
+
+static uint32_t ticket_of(const struct im_worker *w)
+{
+    return im_mail_first(&w->core_in)->ticket;
+}
+
+static bool before(uint32_t ticket, uint32_t other)
+{
+    return (int32_t)(ticket - other) < 0;
+}
+
+static struct im_worker *with_oldest(const struct im_post_office *office)
+{
+    struct im_worker *oldest = NULL;
+    for (struct im_worker *w = office->workers; w; w = w->next_in_office)
+        if (im_mail_first(&w->core_in) && (!oldest || before(ticket_of(w), ticket_of(oldest))))
+            oldest = w;
+    return oldest;
+}
+
+static void read_batch(struct im_worker *w)
+{
+    const struct im_letter *next;
+    do
+        on_up(w, im_mail_read(&w->core_in, &w->core_spent));
+    while ((next = im_mail_first(&w->core_in)) && next->ticket == 0);
+}
+
+/* Batches that are posted meanwhile may follow from some that were not taken. `woken`: whose mailbox called, or NULL.
+ */
+static void read_mail(struct im_post_office *office, const struct im_worker *woken)
+{
+    uint32_t last = atomic_load(&office->tickets);
+    struct im_worker *w;
+    for (w = office->workers; w; w = w->next_in_office)
+        if (w == woken || !im_mailbox_empty(w->up))
+            take_mail(w);
+    while ((w = with_oldest(office)) && !before(last, ticket_of(w)))
+        read_batch(w);
+    if (w)
+        evtimer_add(office->again, &(struct timeval){0});
+}
+
+void im_office_read(struct im_post_office *office)
+{
+    read_mail(office, NULL);
+}
+
+static void read_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct im_post_office *office = arg;
+    (void)fd, (void)what;
+    tell_time(office->workers);
+    read_mail(office, NULL);
+}
+
 static void on_mail(evutil_socket_t fd, short what, void *arg)
 {
-    struct im_worker *w = arg;
-    struct im_mail mail = {0}, back = {0};
-    struct im_up *up;
+    const struct im_worker *w = arg;
     (void)fd, (void)what;
     tell_time(w);
-    im_mailbox_take(w->up, &mail, &back);
-    im_down_clear(&w->core_spare, &back);
-    while ((up = im_mail_read(&mail, &w->core_spent)))
-        on_up(w, up);
-    im_soon_add(core_loop(w), &w->core_post, post); /* if only for the empty bags */
+    read_mail(w->office, w);
+}
+
+void im_remotes_enter(struct im_worker *w)
+{
+    if (!w->core_env->office) {
+        w->core_env->office = im_zalloc(sizeof *w->office);
+        w->core_env->office->again = evtimer_new(w->core_env->base, read_again, w->core_env->office);
+    }
+    w->office = w->core_env->office;
+    w->next_in_office = w->office->workers;
+    w->office->workers = w;
+}
+
+static void leave_office(struct im_worker *w)
+{
+    struct im_worker **at = &w->office->workers;
+    while (*at != w)
+        at = &(*at)->next_in_office;
+    *at = w->next_in_office;
+    if (w->office->workers)
+        return;
+    event_free(w->office->again);
+    free(w->office);
+    w->core_env->office = NULL;
 }
 
 bool im_remotes_open(struct im_worker *w)
@@ -430,7 +511,9 @@ void im_remotes_close(struct im_worker *w)
         assert(!w->remotes[i]);
     if (w->core_mail)
         event_free(w->core_mail);
+    leave_office(w);
     im_down_clear(&w->core_spare, &w->core_out);
+    im_mail_free(&w->core_in);
     im_mail_free(&w->core_spent);
     im_mail_free(&w->core_spare);
     free(w->remotes);

@@ -8,6 +8,7 @@
 
 #include "core/mem.h"
 #include "transports/stream_private.h"
+#include "transports/worker.h"
 
 /* Bytes shorter than this are cheaper to copy than to queue by reference. */
 enum { REFERENCE_MIN_BYTES = 1024 };
@@ -167,8 +168,12 @@ static void tell_end(struct im_stream *s)
 
 void im_stream_tell_time(struct im_stream *s)
 {
-    if (im_loop_new_turn(s->loop) && s->env->turn)
+    if (!im_loop_new_turn(s->loop))
+        return;
+    if (s->env->turn)
         s->env->turn(s->env);
+    if (s->env->office)
+        im_office_read(s->env->office);
 }
 
 size_t im_stream_give(struct im_stream *s, const uint8_t *p, size_t n)

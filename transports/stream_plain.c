@@ -106,7 +106,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     struct im_stream *s = arg;
     (void)fd, (void)what;
     im_stream_tell_time(s);
-    flush(s);
+    if (s->state < ENDED)
+        flush(s);
 }
 
 static void flush_due(struct im_later *later)

@@ -89,7 +89,7 @@ struct im_stream {
 /* Bytes can pass: now; or from the next turn on, for a carrier that is just starting. */
 void im_stream_opened(struct im_stream *);
 void im_stream_open_later(struct im_stream *);
-/* Before what the loop brings: tells the core the time. */
+/* Before what the loop brings: tells the core the time, and what came to other threads before. May end the stream. */
 void im_stream_tell_time(struct im_stream *);
 /* Bytes came: how many of them are done with. The rest is to be kept until give_unread(). */
 size_t im_stream_give(struct im_stream *, const uint8_t *p, size_t n);

@@ -24,6 +24,7 @@ struct im_transport_env {
     bool spread;                        /* other threads have TCP listeners of the same addresses */
     const struct im_listener *twin;     /* while a worker listens: what its next listener shares the address with */
     struct im_passed *passed;           /* sockets opened for us; transports/passed.h; NULL: none */
+    struct im_post_office *office;      /* of the core's workers; starts NULL, ends itself; transports/remote.c */
     struct im_loop *loop;               /* timers and deferred work; starts NULL, owner ends it; transports/loop.h */
 };
 

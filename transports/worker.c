@@ -105,6 +105,13 @@ static void report(struct im_later *later)
     post(&w->post);
 }
 
+/* After the streams have written what they could, and before a peer's answer to that is read: it may leave, and nothing
+ * counts as having left behind its goodbye. */
+static void report_last(struct im_worker *w)
+{
+    im_last_add(w->env.loop, &w->report, report);
+}
+
 static void touch(struct im_worker *w, struct im_port *port)
 {
     if (port->at)
@@ -114,7 +121,7 @@ static void touch(struct im_worker *w, struct im_port *port)
     if (port->next)
         port->next->at = &port->next;
     w->touched = port;
-    im_soon_add(w->env.loop, &w->report, report);
+    report_last(w);
 }
 
 /* Up-calls. */
@@ -379,13 +386,19 @@ static void on_stop(struct im_worker *w, struct im_down *d)
     look_whether_all_are_gone(&w->stop);
 }
 
+static void on_halt(struct im_worker *w, struct im_down *d)
+{
+    (void)d;
+    event_base_loopbreak(w->env.base);
+}
+
 static void (*const on_down[])(struct im_worker *, struct im_down *) = {
     [IM_DOWN_SEND] = on_send,   [IM_DOWN_OK] = on_ok,
     [IM_DOWN_HOLD] = on_hold,   [IM_DOWN_TAKEN] = on_taken,
     [IM_DOWN_CLOSE] = on_close, [IM_DOWN_CONFIGURE] = on_configure,
     [IM_DOWN_BAN] = on_ban,     [IM_DOWN_UNBAN] = on_unban,
     [IM_DOWN_PAUSE] = on_pause, [IM_DOWN_CLOSE_LISTENERS] = on_close_listeners,
-    [IM_DOWN_STOP] = on_stop,
+    [IM_DOWN_STOP] = on_stop,   [IM_DOWN_HALT] = on_halt,
 };
 
 /* Human mode tells clock times. */
@@ -411,7 +424,7 @@ static void on_mail(evutil_socket_t fd, short what, void *arg)
     while ((d = im_mail_read(&mail, &w->spent)))
         on_down[d->kind](w, d);
     im_forms_clear(&w->forms);
-    im_soon_add(w->env.loop, &w->report, report); /* if only for the spent ones */
+    report_last(w); /* if only for the spent ones */
 }
 
 static void *run(void *arg)
@@ -431,13 +444,15 @@ enum im_reason im_worker_new(struct im_worker **out, struct im_transport_env *en
     w->env.worker = w;
     w->env.core = NULL;
     w->env.turn = NULL;
+    w->env.office = NULL;
     w->env.loop = NULL;
     w->env.websocket = NULL;
     w->env.counters = &w->counters;
     w->env.base = im_loop_base_new();
     w->dialect_env = (struct im_dialect_env){.config = env->config, .forms = &w->forms};
-    w->up = im_mailbox_new();
-    w->down = im_mailbox_new();
+    im_remotes_enter(w);
+    w->up = im_mailbox_new(&w->office->tickets);
+    w->down = im_mailbox_new(NULL);
     *out = w;
     bool made = w->env.base && w->up && w->down && im_remotes_open(w);
     if (made) {
@@ -536,6 +551,18 @@ void im_worker_stop(struct im_worker *w)
 bool im_worker_stopped(const struct im_worker *w)
 {
     return w->stopped;
+}
+
+/* The worker may be waiting for the core to take its letters, and the core's loop turns no more. */
+void im_worker_halt(struct im_worker *w)
+{
+    if (!w->started)
+        return;
+    im_down_write(w, IM_DOWN_HALT, sizeof(struct im_down));
+    im_mailbox_widen(w->up);
+    im_mailbox_post(w->down, &w->core_out, &w->core_spent, 0);
+    pthread_join(w->thread, NULL);
+    w->started = false;
 }
 
 static void free_loop(struct im_worker *w)

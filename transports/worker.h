@@ -23,9 +23,9 @@ enum im_reason im_worker_new(struct im_worker **out, struct im_transport_env *en
 /* Opens a listener of the worker; `twin`: one of another thread's whose address it shares, or NULL. Before start. */
 enum im_reason im_worker_listen(struct im_worker *, const struct im_transport *, const struct im_listen_config *,
                                 const struct im_listener *twin, struct im_error *);
-/* The nth that was opened; NULL: closed. What never changes in it may be asked for (address, configuration, TLS). */
 /* As im_listener_take_more(), for the listener that was opened last. */
 bool im_worker_take_more(struct im_worker *);
+/* The nth that was opened; NULL: closed. What never changes in it may be asked for (address, configuration, TLS). */
 struct im_listener *im_worker_listener(const struct im_worker *, size_t n);
 enum im_reason im_worker_start(struct im_worker *, struct im_error *);
 
@@ -40,7 +40,15 @@ void im_worker_close_listeners(struct im_worker *);
  * was never started stops at once. */
 void im_worker_stop(struct im_worker *);
 bool im_worker_stopped(const struct im_worker *);
+/* Ends the thread, and waits for that, whatever its links are still waiting for: they stay as they are, for another
+ * start or for the end of the program. */
+void im_worker_halt(struct im_worker *);
 void im_worker_free(struct im_worker **); /* once it has stopped: waits for the thread's end */
+
+/* Does what workers have posted until now. For before what a link of the core's own thread brings: that may follow from
+ * what went over a worker's. */
+struct im_post_office;
+void im_office_read(struct im_post_office *);
 
 struct im_worker_stats {
     size_t links;

@@ -81,6 +81,7 @@ enum im_down_kind {
     IM_DOWN_PAUSE,
     IM_DOWN_CLOSE_LISTENERS,
     IM_DOWN_STOP,
+    IM_DOWN_HALT,
 };
 
 enum { IM_DOWN_ID = UINT8_MAX }; /* bytes of a request's id at most; an answer to a longer one is a whole event */
@@ -136,6 +137,14 @@ enum { IM_PORT_BYTES = 64 * 1024 };
 
 struct im_remote;
 
+/* Where the core gets the letters of all its workers, in the order in which they were posted: what one of them brings
+ * may follow from what another did. */
+struct im_post_office {
+    im_tickets tickets;
+    struct im_worker *workers;
+    struct event *again; /* there is more: in the next turn */
+};
+
 struct im_worker {
     struct im_mailbox *up, *down;
     pthread_t thread;
@@ -162,6 +171,9 @@ struct im_worker {
 
     /* The core's thread. */
     struct im_transport_env *core_env;
+    struct im_post_office *office;
+    struct im_worker *next_in_office;
+    struct im_mail core_in; /* taken, and not read yet */
     struct event *core_mail;
     struct im_mail core_out, core_spent, core_spare;
     struct im_later core_post;
@@ -171,6 +183,7 @@ struct im_worker {
 };
 
 /* remote.c */
+void im_remotes_enter(struct im_worker *); /* the office; before its mailbox is made */
 bool im_remotes_open(struct im_worker *);
 void im_remotes_close(struct im_worker *);
 void im_remotes_tell_taken(struct im_worker *); /* what was not worth a letter by the limits there were */

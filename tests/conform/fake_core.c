@@ -51,6 +51,8 @@ void im_core_input(struct im_core *core, struct im_link *link, struct im_str mes
         link->ops->hold(link, true);
     if (core->close_after && s->count == core->close_after)
         link->ops->close(link, IM_KICKED);
+    if (core->heard)
+        core->heard(s);
 }
 
 void im_core_command(struct im_core *core, struct im_link *link, struct im_command *cmd)
@@ -98,7 +100,9 @@ void im_core_input_end(struct im_core *core, struct im_link *link)
 
 void im_core_writable(struct im_core *core, struct im_link *link)
 {
-    up(core, link)->writables++;
+    struct seen *s = up(core, link);
+    s->writables++;
+    s->emptied += link->ops->queued(link) == 0;
 }
 
 void im_core_closed(struct im_core *core, struct im_link *link, enum im_reason reason)

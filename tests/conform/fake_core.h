@@ -15,6 +15,7 @@ struct seen {
     char **messages;
     size_t count, bytes;
     unsigned input_ends, writables, closes;
+    unsigned emptied; /* writables with nothing queued */
     enum im_reason reason;
 };
 
@@ -29,6 +30,7 @@ struct im_core {
     size_t close_after;                                          /* close it at this message, with IM_KICKED */
     bool keep_open_at_input_end;                                 /* otherwise closes with IM_BYE */
     bool online;                                                 /* everybody is */
+    void (*heard)(struct seen *);                                /* a message; may be NULL */
     void (*commanded)(struct seen *, const struct im_command *); /* what the transport asked by itself; may be NULL */
     void *arg;                                                   /* the test's */
 };

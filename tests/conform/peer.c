@@ -152,11 +152,16 @@ static void step_peer(struct peer *p)
     step_in(p);
 }
 
+void stage_step_peers(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->count; i++)
+        step_peer(stage->peers[i]);
+}
+
 void stage_step(struct stage *stage)
 {
     event_base_loop(stage->base, EVLOOP_ONCE);
-    for (size_t i = 0; i < stage->count; i++)
-        step_peer(stage->peers[i]);
+    stage_step_peers(stage);
 }
 
 struct peer *peer_new(struct stage *stage, int fd, bool tls)

@@ -44,6 +44,7 @@ void stage_open(struct stage *);
 void stage_close(struct stage *); /* peers first */
 /* One turn of the event loop, and one step of every peer. */
 void stage_step(struct stage *);
+void stage_step_peers(struct stage *); /* without the loop */
 uint64_t now_ms(void);
 
 /* Steps until the condition holds; fails the test if it does not within WAIT_MS. */

@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -528,6 +529,116 @@ static void what_waits_on_a_held_link_ends_with_it(void **state)
     event_free(now);
 }
 
+static size_t threads(void)
+{
+    size_t count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *entry; (entry = readdir(tasks));)
+        count += entry->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+/* The core does not take its letters, until it waits for room for them. */
+static unsigned jam_worker(struct world *w, struct peer *p)
+{
+    struct im_worker_stats before, now;
+    unsigned n = 0;
+    im_worker_look(w->worker, &before);
+    do {
+        say_numbers(w, p, n, n + 1, 1);
+        n++;
+        im_worker_look(w->worker, &now);
+        uint64_t give_up = now_ms() + WAIT_MS;
+        for (unsigned long long posted = now.up.posted; now.up.posted == posted && now.up.waits == before.up.waits;) {
+            assert_true(now_ms() < give_up);
+            stage_step_peers(&w->stage);
+            im_worker_look(w->worker, &now);
+        }
+    } while (now.up.waits == before.up.waits);
+    return n;
+}
+
+static void a_worker_that_waits_for_the_core_can_be_halted(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    struct im_error error;
+    w->config->mailbox = 1;
+    struct peer *p = enter(w, &seen);
+    size_t running = threads();
+    unsigned said = jam_worker(w, p);
+    alarm(WAIT_MS / 1000);
+    im_worker_halt(w->worker);
+    alarm(0);
+    UNTIL(&w->stage, threads() == running - 1);
+    assert_int_equal(im_worker_start(w->worker, &error), IM_OK);
+    UNTIL(&w->stage, seen->count == said);
+    expect_numbers(seen, said);
+}
+
+/* Two workers, a peer at each, and what the core hears of them. */
+struct pair {
+    struct world *w;
+    struct im_worker *workers[2];
+    struct peer *peers[2];
+    struct seen *seen[2];
+    char heard[4];
+    size_t count;
+};
+
+static void say_and_post(struct pair *two, size_t which, const char *text)
+{
+    struct im_worker_stats before, now;
+    uint64_t give_up = now_ms() + WAIT_MS;
+    im_worker_look(two->workers[which], &before);
+    say(two->w, two->peers[which], text);
+    do {
+        assert_true(now_ms() < give_up);
+        stage_step_peers(&two->w->stage);
+        im_worker_look(two->workers[which], &now);
+    } while (now.up.posted == before.up.posted);
+}
+
+/* While the first is read, its peer says more, and then the other's. */
+static void on_heard(struct seen *s)
+{
+    struct pair *two = s->core->arg;
+    size_t which = s == two->seen[1];
+    assert_true(two->count < sizeof two->heard);
+    two->heard[two->count++] = *s->messages[s->count - 1];
+    if (two->count > 1)
+        return;
+    say_and_post(two, which, "cause");
+    say_and_post(two, !which, "effect");
+}
+
+static void letters_of_all_workers_come_in_order(void **state)
+{
+    struct world *w = *state;
+    struct pair two = {.w = w, .workers = {w->worker}};
+    struct im_error error;
+    char port[] = "127.0.0.1:0";
+    struct im_listen_config listen = {.address = port, .backlog = 10};
+    two.peers[0] = enter(w, &two.seen[0]);
+    assert_int_equal(im_worker_new(&two.workers[1], &w->env, &error), IM_OK);
+    assert_int_equal(im_worker_listen(two.workers[1], w->transport, &listen, NULL, &error), IM_OK);
+    snprintf(w->address, sizeof w->address, "%s", im_listener_address(im_worker_listener(two.workers[1], 0)));
+    assert_int_equal(im_worker_start(two.workers[1], &error), IM_OK);
+    two.peers[1] = enter(w, &two.seen[1]);
+    settle(w);
+    w->core.heard = on_heard;
+    w->core.arg = &two;
+    say_and_post(&two, 0, "one");
+    say_and_post(&two, 1, "other");
+    UNTIL(&w->stage, two.count == 4);
+    assert_true(memchr(two.heard, 'c', 4) < memchr(two.heard, 'e', 4));
+    im_worker_stop(two.workers[1]);
+    UNTIL(&w->stage, im_worker_stopped(two.workers[1]));
+    im_worker_free(&two.workers[1]);
+}
+
 static void holding_takes_effect_between_two_messages(void **state)
 {
     struct world *w = *state;
@@ -723,6 +834,32 @@ static void what_comes_after_a_goodbye_never_counts_as_having_left(void **state)
     settle(w);
     if (!seen->closes)
         assert_true(seen_queued(seen) > 0);
+}
+
+static void done(void *flag)
+{
+    *(bool *)flag = true;
+}
+
+/* Its goodbye is there when the message leaves, and read in the turn after that. */
+static void what_has_left_counts_though_the_peer_leaves(void **state)
+{
+    struct world *w = *state;
+    struct seen *seen;
+    bool held = !w->worker;
+    struct peer *p = enter(w, &seen);
+    settle(w);
+    seen_hold(seen, true);
+    if (w->worker)
+        im_worker_pause(w->worker, done, &held);
+    UNTIL(&w->stage, held);
+    w->variant->speech->say_close(p);
+    UNTIL(&w->stage, p->out.len == 0);
+    unsigned before = seen->emptied;
+    seen_send(seen, "one");
+    seen_hold(seen, false);
+    UNTIL(&w->stage, seen->closes);
+    assert_true(seen->emptied > before);
 }
 
 /* The peer's end. */
@@ -957,6 +1094,11 @@ static bool with_worker(const struct variant *v)
     return v->worker;
 }
 
+static bool plain_worker(const struct variant *v)
+{
+    return v->worker && !v->tls;
+}
+
 static bool tls(const struct variant *v)
 {
     return v->tls;
@@ -1002,6 +1144,8 @@ static const struct promise {
     {"a_longer_message_closes", a_longer_message_closes, any},
     {"holding_stops_the_peer_and_loses_nothing", holding_stops_the_peer_and_loses_nothing, any},
     {"what_waits_on_a_held_link_ends_with_it", what_waits_on_a_held_link_ends_with_it, with_worker},
+    {"a_worker_that_waits_for_the_core_can_be_halted", a_worker_that_waits_for_the_core_can_be_halted, with_worker},
+    {"letters_of_all_workers_come_in_order", letters_of_all_workers_come_in_order, plain_worker},
     {"holding_takes_effect_between_two_messages", holding_takes_effect_between_two_messages, any},
     {"writable_comes_when_all_has_left", writable_comes_when_all_has_left, any},
     {"writable_comes_when_a_slow_reader_reads_on", writable_comes_when_a_slow_reader_reads_on, any},
@@ -1015,6 +1159,7 @@ static const struct promise {
     {"what_is_aborted_never_counts_as_having_left", what_is_aborted_never_counts_as_having_left, own_loop},
     {"what_comes_after_a_goodbye_never_counts_as_having_left", what_comes_after_a_goodbye_never_counts_as_having_left,
      any},
+    {"what_has_left_counts_though_the_peer_leaves", what_has_left_counts_though_the_peer_leaves, frames},
     {"a_peers_goodbye_is_answered", a_peers_goodbye_is_answered, any},
     {"an_answer_reaches_a_peer_that_has_ended", an_answer_reaches_a_peer_that_has_ended, no_frames},
     {"an_abrupt_end_is_normal", an_abrupt_end_is_normal, any},

@@ -297,9 +297,9 @@ def test_top_begins_with_the_busiest(server, connect):
 def test_top_takes_the_size_of_the_terminal(server, connect):
     for n in range(30):
         connect(server, "line", f"user{n:02}")
-    with top_of(server, "-s", "user", columns=60, lines=12) as top:
+    with top_of(server, "-s", "user", columns=60, lines=14) as top:
         frame = top.frame("user00")
-        assert len(frame) <= 12 and all(width(line) <= 60 for line in frame)
+        assert len(frame) <= 14 and all(width(line) <= 60 for line in frame)
         top.resize(200, 50)
         assert len(users_of(top.frame("user29"))) == 33
         top.resize(80, 15)

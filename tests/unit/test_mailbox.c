@@ -25,7 +25,7 @@ struct fixture {
 static int set_up(void **state)
 {
     static struct fixture f;
-    f = (struct fixture){.box = im_mailbox_new()};
+    f = (struct fixture){.box = im_mailbox_new(NULL)};
     *state = &f;
     return f.box ? 0 : -1;
 }
@@ -156,6 +156,39 @@ static void test_bags_can_be_read_again_and_used_again(void **state)
     assert_int_equal(f->spare.bags, spare - 1);
 }
 
+static void check_ticket(struct im_mail *mail, struct im_mail *spent, uint32_t ticket, uint32_t number)
+{
+    assert_int_equal(im_mail_first(mail)->ticket, ticket);
+    read_note(mail, spent, number, 0);
+}
+
+static void test_batches_have_tickets_in_the_order_of_posting(void **state)
+{
+    struct fixture *f = *state;
+    static im_tickets tickets;
+    struct im_mailbox *boxes[2] = {im_mailbox_new(&tickets), im_mailbox_new(&tickets)};
+    struct im_mail mail[2] = {{0}, {0}}, back = {0};
+    atomic_store(&tickets, UINT32_MAX - 1); /* they come round, and 0 is none */
+    for (uint32_t i = 0; i < 6; i += 2) {
+        write_note(&f->out, &f->spare, i, 0);
+        write_note(&f->out, &f->spare, i + 1, 0);
+        im_mailbox_post(boxes[i == 2], &f->out, &f->spent, 0);
+    }
+    for (size_t i = 0; i < 2; i++)
+        im_mailbox_take(boxes[i], &mail[i], &back);
+    check_ticket(&mail[0], &f->spent, UINT32_MAX, 0);
+    check_ticket(&mail[0], &f->spent, 0, 1);
+    check_ticket(&mail[1], &f->spent, 1, 2);
+    check_ticket(&mail[1], &f->spent, 0, 3);
+    check_ticket(&mail[0], &f->spent, 2, 4);
+    check_ticket(&mail[0], &f->spent, 0, 5);
+    for (size_t i = 0; i < 2; i++) {
+        assert_null(im_mail_first(&mail[i]));
+        assert_null(im_mail_read(&mail[i], &f->spent));
+        im_mailbox_free(&boxes[i]);
+    }
+}
+
 static void *post_many(void *arg)
 {
     struct fixture *f = arg;
@@ -197,6 +230,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_receiver_is_woken_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_small_batches_share_a_bag, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bags_can_be_read_again_and_used_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_batches_have_tickets_in_the_order_of_posting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_threads, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

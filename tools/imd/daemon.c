@@ -691,8 +691,10 @@ static void stop(struct imd *imd)
     imd_hooks_stop(imd->hooks);
     imd_workers_stop(imd);
     bool settled = !imd->core || settle(imd);
-    if (!settled)
+    if (!settled) {
         IM_LOG(imd->log, IM_LOG_ERROR, "imd", "the store does not answer; stopping without it");
+        imd_workers_halt(imd); /* what they read ends with this program */
+    }
     imd->store_sound = settled && !imd_store_failed(imd);
     if (imd->store)
         imd->store->ops->close(&imd->store);

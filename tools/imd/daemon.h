@@ -163,6 +163,7 @@ void imd_workers_pause(struct imd *, void (*done)(struct imd *));
 void imd_workers_each_listener(const struct imd *, size_t n, void (*each)(void *arg, struct im_listener *), void *arg);
 void imd_workers_stop(struct imd *);
 bool imd_workers_stopped(const struct imd *);
+void imd_workers_halt(struct imd *); /* whatever they are still waiting for */
 void imd_workers_free(struct imd *);
 /* The configuration is another; frees the old one when nobody reads it any more. */
 void imd_workers_configure(struct imd *, struct im_config *old);

@@ -95,6 +95,12 @@ bool imd_workers_stopped(const struct imd *imd)
     return true;
 }
 
+void imd_workers_halt(struct imd *imd)
+{
+    for (size_t i = 0; i < imd->worker_count; i++)
+        im_worker_halt(imd->workers[i]);
+}
+
 void imd_workers_free(struct imd *imd)
 {
     for (size_t i = 0; i < imd->worker_count; i++)
