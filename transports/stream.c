@@ -16,6 +16,7 @@ enum { REFERENCE_MIN_BYTES = 1024 };
 #define OWNER(entry, member) ((struct im_stream *)(void *)((char *)(entry)-offsetof(struct im_stream, member)))
 
 static void turn(struct im_later *later);
+static void flush(struct im_later *later);
 
 static void later_turn(struct im_stream *s)
 {
@@ -109,7 +110,7 @@ static void reap(struct im_stream *s)
 {
     if (s->state == ENDED)
         tell_ended(s);
-    if (!s->carrier->close(s)) {
+    if (s->flush.queued || !s->carrier->close(s)) {
         later_turn(s);
         return;
     }
@@ -245,12 +246,16 @@ void im_stream_broke(struct im_stream *s, int error, const char *problem)
 static void turn(struct im_later *later)
 {
     struct im_stream *s = OWNER(later, later);
-    if (s->state >= ENDED)
+    if (s->state >= ENDED) {
         reap(s);
-    else if (s->state == HANDSHAKING)
+        return;
+    }
+    if (s->state == HANDSHAKING)
         im_stream_opened(s);
     else
         pump(s);
+    if (s->deferred)
+        im_soon_add(s->loop, &s->flush, flush);
 }
 
 /* Bytes that are unread, and the end, come on a later turn. */
@@ -283,6 +288,29 @@ void im_stream_hold(struct im_stream *s, bool on)
 }
 
 /* Output. */
+
+static void flush(struct im_later *later)
+{
+    struct im_stream *s = OWNER(later, flush);
+    s->deferred = false;
+    if (s->state < ENDED)
+        s->carrier->flush(s);
+}
+
+void im_stream_flush_soon(struct im_stream *s)
+{
+    if (!s->patient) {
+        im_soon_add(s->loop, &s->flush, flush);
+    } else if (!s->flush.queued && !s->deferred) {
+        s->deferred = true;
+        later_turn(s);
+    }
+}
+
+void im_stream_patient(struct im_stream *s, bool on)
+{
+    s->patient = on;
+}
 
 /* May len bytes be written? Then they count as queued. */
 static bool queue(struct im_stream *s, size_t len)

@@ -16,8 +16,6 @@ struct im_rest {
     uint8_t data[];
 };
 
-#define OWNER(entry, member) ((struct im_stream *)(void *)((char *)(entry)-offsetof(struct im_stream, member)))
-
 /* Input. */
 
 static void put_by(struct im_stream *s, const uint8_t *p, size_t n)
@@ -110,18 +108,11 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
         flush(s);
 }
 
-static void flush_due(struct im_later *later)
-{
-    struct im_stream *s = OWNER(later, plain.flush);
-    if (s->state < ENDED)
-        flush(s);
-}
-
 /* When the socket takes no more, on_writable() comes. */
 static void flush_soon(struct im_stream *s)
 {
     if (!s->plain.writable)
-        im_soon_add(s->loop, &s->plain.flush, flush_due);
+        im_stream_flush_soon(s);
 }
 
 static void copy(struct im_stream *s, const uint8_t *p, size_t len)
@@ -153,8 +144,6 @@ static void stop(struct im_stream *s)
 
 static bool close_it(struct im_stream *s)
 {
-    if (s->plain.flush.queued)
-        return false;
     close(s->fd);
     im_queue_clear(&s->plain.queue, im_loop_blocks(s->loop));
     free(s->plain.rest);
@@ -168,6 +157,7 @@ const struct im_carrier im_carrier_plain = {
     .give_unread = give_unread,
     .copy = copy,
     .refer = refer,
+    .flush = flush,
     .stop = stop,
     .close = close_it,
 };

@@ -22,6 +22,7 @@ struct im_carrier {
     /* Output, to leave soon: copied; or referred to, where with owner NULL it stays for good. */
     void (*copy)(struct im_stream *, const uint8_t *p, size_t len);
     void (*refer)(struct im_stream *, const uint8_t *p, size_t len, struct im_bytes *owner);
+    void (*flush)(struct im_stream *);
     void (*say_end)(struct im_stream *); /* what comes before the socket's own end; all output has left. May be NULL */
     void (*stop)(struct im_stream *);    /* it calls nobody any more */
     bool (*close)(struct im_stream *);   /* frees all and closes s->fd; false: not yet, call again on a later turn */
@@ -30,7 +31,6 @@ extern const struct im_carrier im_carrier_plain, im_carrier_tls;
 
 struct im_stream_plain {
     struct im_queue queue;
-    struct im_later flush;  /* at the end of this turn */
     struct event *writable; /* while the socket takes no more, else NULL */
     struct im_rest *rest;   /* read and not taken; NULL: none */
     struct event readable;
@@ -39,7 +39,6 @@ struct im_stream_plain {
 struct im_stream_tls {
     struct bufferevent *bev; /* NULL: freed, its descriptor closes this turn */
     struct im_queue queue;   /* empty while the bufferevent has something to write */
-    struct im_later flush;   /* at the end of this turn */
 };
 
 /* The diagram is in stream.h. TOLD: ended() has been called, and the descriptor is not closed yet. */
@@ -56,6 +55,8 @@ struct im_stream {
     enum im_stream_state state;
     enum im_reason reason; /* why it ends; valid from FINISHING on */
     bool held;
+    bool patient;
+    bool deferred; /* output waits for the next turn */
     bool peer_ended;    /* the peer's end has come in */
     bool peer_end_told; /* … and has been passed on */
     bool end_sent;
@@ -66,6 +67,7 @@ struct im_stream {
     uint64_t sent; /* bytes that have left */
     size_t low_water, queue_limit;
     struct im_timer stall;
+    struct im_later flush; /* at the end of this turn */
     union {
         struct im_stream_plain plain;
         struct im_stream_tls tls;
@@ -97,6 +99,8 @@ size_t im_stream_give(struct im_stream *, const uint8_t *p, size_t n);
 void im_stream_peer_ended(struct im_stream *);
 /* The connection broke: an errno, and what the carrier knows beyond it, or "". */
 void im_stream_broke(struct im_stream *, int error, const char *problem);
+/* There is output: flush() at the end of this turn, or of the next if that may wait. */
+void im_stream_flush_soon(struct im_stream *);
 /* Output begins to wait for the socket: from now on it has to move. Not a call to the receiver. */
 void im_stream_waits(struct im_stream *);
 /* n bytes of the output have left. Not a call to the receiver: that is im_stream_drain(). */

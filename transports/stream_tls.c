@@ -18,8 +18,6 @@ enum { TURN_BYTES = 256 * 1024 }; /* what one turn may move, so that no stream s
 enum { PIECE_BYTES = 16 * 1024 };
 _Static_assert(PIECE_BYTES <= IM_LOOP_BUFFER, "a record is gathered in the loop's buffer");
 
-#define OWNER(entry, member) ((struct im_stream *)(void *)((char *)(entry)-offsetof(struct im_stream, member)))
-
 static struct evbuffer *output(const struct im_stream *s)
 {
     return bufferevent_get_output(s->tls.bev);
@@ -145,13 +143,6 @@ static void flush(struct im_stream *s)
         im_stream_drain(s);
 }
 
-static void flush_due(struct im_later *later)
-{
-    struct im_stream *s = OWNER(later, tls.flush);
-    if (s->state < ENDED)
-        flush(s);
-}
-
 static bool waits(const struct im_stream *s)
 {
     return evbuffer_get_length(output(s)) > 0;
@@ -164,7 +155,7 @@ static void copy(struct im_stream *s, const uint8_t *p, size_t len)
         return;
     }
     im_queue_copy(&s->tls.queue, im_loop_blocks(s->loop), p, len);
-    im_soon_add(s->loop, &s->tls.flush, flush_due);
+    im_stream_flush_soon(s);
 }
 
 static void refer(struct im_stream *s, const uint8_t *p, size_t len, struct im_bytes *owner)
@@ -174,7 +165,7 @@ static void refer(struct im_stream *s, const uint8_t *p, size_t len, struct im_b
         return;
     }
     im_queue_refer(&s->tls.queue, p, len, owner);
-    im_soon_add(s->loop, &s->tls.flush, flush_due);
+    im_stream_flush_soon(s);
 }
 
 /* Beginning and end. */
@@ -230,8 +221,6 @@ static void stop(struct im_stream *s)
 /* libevent closes the descriptor when it finalises the bufferevent, which is a turn after letting go of it. */
 static bool close_it(struct im_stream *s)
 {
-    if (s->tls.flush.queued)
-        return false;
     im_queue_clear(&s->tls.queue, im_loop_blocks(s->loop));
     if (s->tls.bev) {
         bufferevent_free(s->tls.bev);
@@ -251,6 +240,7 @@ const struct im_carrier im_carrier_tls = {
     .give_unread = give_unread,
     .copy = copy,
     .refer = refer,
+    .flush = flush,
     .say_end = say_end,
     .stop = stop,
     .close = close_it,

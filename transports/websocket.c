@@ -153,10 +153,12 @@ static void ws_tell(struct im_link *link, struct im_event *event, bool own)
 {
     struct websocket *ws = OWNER(link, link);
     ws->dropped |= ws->closing;
+    im_stream_patient(ws->stream, event->type == IM_EV_OK);
     if (!ws->closing && link->dialect->write && !ws->parser.deflate.on && im_event_for_few(event))
         send_few(ws, event, own);
     else if (!ws->closing)
         send_shared(ws, event, own);
+    im_stream_patient(ws->stream, false);
 }
 
 static void ws_send(struct im_link *link, struct im_event *event, bool own)

@@ -782,6 +782,40 @@ static void what_a_turn_gathers_leaves_in_one_piece(void **state)
     assert_int_equal(recv(fd, answer, sizeof answer, 0), -1);
 }
 
+/* "?" is answered by what may wait, anything else by what may not. */
+static size_t answer_patiently(void *ctx, const uint8_t *p, size_t n)
+{
+    struct world *w = ctx;
+    im_stream_patient(w->stream, p[0] == '?');
+    im_stream_write(w->stream, p, n);
+    im_stream_patient(w->stream, false);
+    return n;
+}
+
+static void what_may_wait_leaves_with_what_comes_in_the_next_turn(void **state)
+{
+    static const struct im_stream_ops answerer = {answer_patiently, NULL, NULL, see_ended};
+    struct world *w = *state;
+    char answer[8];
+    int fd = packets(w);
+    im_stream_attach(w->stream, &answerer, w);
+    for (int other = 0; other < 2; other++) {
+        assert_int_equal(send(fd, "?", 1, 0), 1);
+        turn_once(w);
+        assert_int_equal(im_stream_queued(w->stream), 1);
+        if (other)
+            assert_int_equal(send(fd, "!", 1, 0), 1);
+        turn_once(w);
+        assert_int_equal(im_stream_queued(w->stream), 0);
+        assert_int_equal(recv(fd, answer, sizeof answer, 0), 1 + other);
+        assert_memory_equal(answer, "?!", 1 + (size_t)other);
+    }
+    assert_int_equal(send(fd, "?", 1, 0), 1);
+    assert_int_equal(send(fd, "!", 1, 0), 1);
+    turn_once(w);
+    im_stream_abort(w->stream, IM_BYE); /* while something waits */
+}
+
 static void what_a_turn_gathers_leaves_as_one_record(void **state)
 {
     struct world *w = *state;
@@ -1225,6 +1259,7 @@ int main(void)
         TLS(renegotiation_is_refused),
         PLAIN(credentials_are_known_for_unix_peers_only),
         PLAIN(what_a_turn_gathers_leaves_in_one_piece),
+        PLAIN(what_may_wait_leaves_with_what_comes_in_the_next_turn),
         TLS(what_a_turn_gathers_leaves_as_one_record),
         PLAIN(what_a_turn_brings_is_answered_in_that_turn),
         PLAIN(a_flood_is_read_in_bounded_pieces),
