@@ -56,7 +56,7 @@ struct im_stream {
     enum im_reason reason; /* why it ends; valid from FINISHING on */
     bool held;
     bool patient;
-    bool deferred; /* output waits for the next turn */
+    bool deferred;      /* output waits for the next turn */
     bool peer_ended;    /* the peer's end has come in */
     bool peer_end_told; /* … and has been passed on */
     bool end_sent;
