@@ -836,6 +836,41 @@ static void what_comes_after_a_goodbye_never_counts_as_having_left(void **state)
         assert_true(seen_queued(seen) > 0);
 }
 
+static void note_heard(struct seen *s)
+{
+    struct pair *two = s->core->arg;
+    assert_true(two->count < sizeof two->heard);
+    two->heard[two->count++] = *s->messages[s->count - 1];
+}
+
+/* Its socket is ready before the worker's letter is there, and has two messages: the second followed from the letter.
+ */
+static void letters_come_before_what_the_cores_own_links_bring(void **state)
+{
+    struct world *w = *state;
+    struct pair two = {.w = w, .workers = {w->worker}};
+    struct im_error error;
+    struct im_listener *own;
+    char port[] = "127.0.0.1:0";
+    struct im_listen_config listen = {.address = port, .backlog = 10};
+    two.peers[0] = enter(w, &two.seen[0]);
+    assert_int_equal(w->transport->listen(&own, &w->env, &listen, &error), IM_OK);
+    snprintf(w->address, sizeof w->address, "%s", im_listener_address(own));
+    two.peers[1] = enter(w, &two.seen[1]);
+    settle(w);
+    w->core.heard = note_heard;
+    w->core.arg = &two;
+    say(w, two.peers[1], "first");
+    stage_step_peers(&w->stage);
+    say_and_post(&two, 0, "cause");
+    say(w, two.peers[1], "effect");
+    stage_step_peers(&w->stage);
+    assert_int_equal(two.peers[1]->out.len, 0);
+    UNTIL(&w->stage, two.count == 3);
+    assert_true(memchr(two.heard, 'c', 3) < memchr(two.heard, 'e', 3));
+    w->transport->close(&own);
+}
+
 static void done(void *flag)
 {
     *(bool *)flag = true;
@@ -1146,6 +1181,8 @@ static const struct promise {
     {"what_waits_on_a_held_link_ends_with_it", what_waits_on_a_held_link_ends_with_it, with_worker},
     {"a_worker_that_waits_for_the_core_can_be_halted", a_worker_that_waits_for_the_core_can_be_halted, with_worker},
     {"letters_of_all_workers_come_in_order", letters_of_all_workers_come_in_order, plain_worker},
+    {"letters_come_before_what_the_cores_own_links_bring", letters_come_before_what_the_cores_own_links_bring,
+     plain_worker},
     {"holding_takes_effect_between_two_messages", holding_takes_effect_between_two_messages, any},
     {"writable_comes_when_all_has_left", writable_comes_when_all_has_left, any},
     {"writable_comes_when_a_slow_reader_reads_on", writable_comes_when_a_slow_reader_reads_on, any},
