@@ -39,7 +39,7 @@ PARTS = [
     ("core", "The core's thread alone",
      "`tests/bench/core_alone`: decoded commands in, events out and dropped. *Elsewhere*: messages are committed by other\n"
      "threads, as with SQLite. What a message costs beyond that can be done by others: so many it keeps busy."),
-    ("workers", "Workers", ""),
+    ("workers", "Workers", "Two threads and the generator share two cores: nobody has one to themselves."),
     ("others", "The rest", ""),
     ("profile", "Where the time goes", "By callgrind, in the server's own code and its libraries."),
 ]
