@@ -49,7 +49,8 @@ void im_out_json(struct im_out *out, struct im_str s);
 /* Text made safe for a terminal: C0, C1, DEL and bidi controls as \xNN or \u{NNNN}; with lines = false also LF. */
 void im_out_safe(struct im_out *out, struct im_str s, bool lines);
 void im_out_printf(struct im_out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-struct im_bytes *im_out_take(struct im_out *out); /* one reference, the caller's; out is empty again */
+struct im_bytes *
+im_out_take(struct im_out *out); /* one reference, the caller's; out is empty again. May move the bytes */
 void im_out_clear(struct im_out *out);
 /* What is in it, with a NUL after the last byte; valid until it grows. */
 static inline const char *im_out_data(const struct im_out *out)

@@ -155,7 +155,8 @@ static void review_hold(struct im_core *core, struct im_session *s, size_t queue
 
 static bool may_end(const struct im_session *s, size_t queued)
 {
-    return s->ending && s->inflight == 0 && !(s->end_when_live && s->state == IM_SESSION_BEHIND) && queued == 0;
+    return s->ending && s->inflight == 0 && !(s->end_when_live && s->state == IM_SESSION_BEHIND) &&
+           (queued == 0 || s->link->lost);
 }
 
 void im_session_review(struct im_core *core, struct im_session *s)

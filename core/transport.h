@@ -46,6 +46,7 @@ struct im_link {
     struct im_name *target;           /* classroom: the peer in the URL; human mode: set by /to. Malloc'd or NULL */
     struct im_human *human;           /* human mode's memory, or NULL */
     const struct im_dialect_env *env; /* set by im_core_opened() */
+    bool lost;                        /* what is still queued will never leave: there is no use in waiting for it */
     struct im_session *session;       /* the core's; set by im_core_opened(), NULL again before im_core_closed() ends */
     struct im_port *port;             /* on a thread that is not the core's: how the core knows this link; else NULL */
 };

@@ -235,6 +235,7 @@ static void on_opened(struct im_worker *w, struct im_up *up)
     make_room(w, up->slot);
     assert(!w->remotes[up->slot]);
     w->remotes[up->slot] = r;
+    w->remote_links++;
     r->worker = w;
     r->slot = up->slot;
     r->generation = up->generation;
@@ -350,7 +351,7 @@ static void give_waiting(struct im_later *later)
 /* What the link was sent has not left and will not; that is no reason to hold it any more. */
 static void end_behind(struct im_remote *r)
 {
-    r->ended = r->dropped = true;
+    r->ended = r->dropped = r->link.lost = true;
     r->queued = 0;
     r->given = r->posted;
     im_core_writable(r->worker->core_env->core, &r->link);
@@ -359,8 +360,10 @@ static void end_behind(struct im_remote *r)
 static void give_or_keep(struct im_remote *r, struct im_up *up)
 {
     bool end = up->kind == IM_UP_CLOSED;
-    if (end)
+    if (end) {
         r->worker->remotes[r->slot] = NULL;
+        r->worker->remote_links--;
+    }
     if (r->closing || !(r->waiting || (r->held && !end))) {
         give(r, up);
         return;

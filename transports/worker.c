@@ -537,7 +537,8 @@ void im_worker_unban(struct im_worker *w, struct im_str key)
 
 void im_worker_close_listeners(struct im_worker *w)
 {
-    im_down_write(w, IM_DOWN_CLOSE_LISTENERS, sizeof(struct im_down));
+    if (w->started)
+        im_down_write(w, IM_DOWN_CLOSE_LISTENERS, sizeof(struct im_down));
 }
 
 void im_worker_stop(struct im_worker *w)
@@ -618,7 +619,7 @@ void im_worker_look(const struct im_worker *w, struct im_worker_stats *stats)
     if (w->started && pthread_getcpuclockid(w->thread, &clock) == 0)
         clock_gettime(clock, &t);
     *stats = (struct im_worker_stats){
-        .links = atomic_load_explicit(&w->links, memory_order_relaxed),
+        .links = w->remote_links,
         .cpu_us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000,
     };
     im_mailbox_look(w->up, &stats->up);

@@ -51,7 +51,7 @@ struct im_post_office;
 void im_office_read(struct im_post_office *);
 
 struct im_worker_stats {
-    size_t links;
+    size_t links;    /* that the core knows of */
     uint64_t cpu_us; /* what the thread has used, ever */
     struct im_mailbox_stats up, down;
 };

@@ -179,6 +179,7 @@ struct im_worker {
     struct im_later core_post;
     struct im_remote **remotes; /* by slot */
     uint32_t remote_count;
+    size_t remote_links;
     bool stopped;
 };
 

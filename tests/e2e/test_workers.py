@@ -1,14 +1,17 @@
-"""Several threads for connections: what is theirs alone. The rest of this folder holds for them too: IMD_WORKERS=2."""
+"""Several threads for connections: what is theirs alone. The rest of this folder holds for them too: IMD_WORKERS=3."""
 
 import json
+import resource
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 
 import pytest
 
-from imdtest.daemon import to_yaml
+from imdtest.clients import Im
+from imdtest.daemon import find_program, to_yaml
 from imdtest.links import Closed, LineLink, RawWsLink, dial, drain_socket
 from imdtest.wait import until
 
@@ -141,6 +144,25 @@ def test_links_go_on_when_what_they_may_have_under_way_changes(imd, closing):
     assert answered == [count + 1] * len(links)
 
 
+def test_a_peer_that_goes_before_its_requests_are_done_leaves_no_session(daemon, closing):
+    """What it asked before its bye is answered to nobody, and what it asked behind it waits for a link that has ended."""
+    ping, bye = ({"op": op, "id": 2} for op in ("ping", "bye"))
+    requests = "".join(json.dumps(line) + "\n" for line in [ping] * 5 + [bye] + [ping] * 5).encode()
+    for n in range(60):
+        link = closing(LineLink(daemon.line_port))
+        Im(link).login(f"hasty{n}")
+        link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        link.socket.sendall(requests)
+        link.close()
+    until(lambda: daemon.online()["sessions"] == 0)
+
+
+def test_an_idle_http_connection_is_no_session(daemon, closing):
+    for _ in range(12):
+        closing(dial(daemon.ws_port)).sendall(b"GET /")
+    assert all(row.get("sessions", 0) == 0 for row in rows(daemon).values())
+
+
 def test_whoever_is_banned_meets_no_worker(daemon, connect):
     daemon.imctl("ban", "add", "127.0.0.0/8")
     for _ in range(8):
@@ -157,6 +179,29 @@ def test_a_second_server_on_the_same_port_is_noticed(daemon, tmp_path):
     (tmp_path / "imd.yaml").write_text(to_yaml(config))
     second = subprocess.run([daemon.program, "-c", tmp_path / "imd.yaml"], capture_output=True, text=True, timeout=20, check=False)
     assert second.returncode == 71 and "in use" in second.stderr
+
+
+def test_a_start_that_runs_out_of_descriptors_leaves_nothing(tmp_path, apart):
+    path = tmp_path / "imd.sock"
+    config = {"workers": WORKERS, "core_apart": apart, "data_dir": str(tmp_path), "admin": {"address": "admin.sock"},
+              "store": {"kind": "memory"}, "listen": [{"transport": "line", "address": "127.0.0.1:0"}, {"transport": "unix", "address": str(path)}]}
+    (tmp_path / "imd.yaml").write_text(to_yaml(config))
+    codes = set()
+    for limit in range(17, 60, 2):
+        process = subprocess.Popen([find_program("imd", "IMD"), "-c", tmp_path / "imd.yaml"], stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=lambda most=limit: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)))
+        told = []
+        while not told or " imd: ready" not in told[-1]:
+            told.append(process.stderr.readline())
+            if not told[-1]:
+                break
+        process.terminate()
+        process.communicate()
+        codes.add(process.returncode)
+        libevent = "evsig_init_" in "".join(told)  # it ends the program itself when there is none for a loop's signals
+        assert process.returncode == (0 if told[-1] else 1 if libevent else 71), (limit, told)
+        assert libevent or not path.exists(), limit
+    assert {0, 71} <= codes
 
 
 def test_a_tls_session_is_resumed_by_any_worker(daemon):

@@ -42,7 +42,7 @@ static void fill(struct im_command *cmd, uint64_t which, struct im_str *several)
 {
     cmd->have = which;
     unsigned n = 0;
-#define IM_FIELD_STR(name)  cmd->name = (struct im_str){"0123456789abcdef" + n % 3, n % 14};
+#define IM_FIELD_STR(name)  cmd->name = (struct im_str){&"0123456789abcdef"[n % 3], n % 14};
 #define IM_FIELD_U64(name)  cmd->name = UINT64_MAX - n;
 #define IM_FIELD_POS(name)  cmd->name = n + 1;
 #define IM_FIELD_BOOL(name) cmd->name = true;

@@ -284,12 +284,12 @@ static size_t take(struct conn *c, struct im_str in)
 static void digest(struct conn *c, size_t n)
 {
     struct im_str in = {c->net->scratch, n};
-    bool kept = c->in.len > 0;
-    if (kept) {
+    struct im_bytes *old = NULL;
+    if (c->in.len > 0) {
         im_out_put(&c->in, in.p, in.len);
-        in = (struct im_str){im_out_data(&c->in), c->in.len};
+        old = im_out_take(&c->in);
+        in = (struct im_str){(const char *)old->data, old->len};
     }
-    struct im_bytes *old = kept ? im_out_take(&c->in) : NULL;
     size_t used = take(c, in);
     if (c->state != CONN_CLOSED && used < in.len)
         im_out_put(&c->in, in.p + used, in.len - used);

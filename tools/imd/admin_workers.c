@@ -4,7 +4,6 @@
 #include "tools/imd/daemon.h"
 #include "tools/safe_json.h"
 #include "transports/gate.h"
-#include "transports/stream.h"
 #include "transports/worker.h"
 
 /* The threads, and how busy they are. */
@@ -16,6 +15,26 @@ static json_t *describe(const char *name, const struct imd_load *load)
     im_json_set_number(row, "load_percent", load->percent);
     im_json_set_number(row, "cpu_ms", load->cpu_us / 1000);
     return row;
+}
+
+static bool count_link(void *arg, const struct im_session_view *view)
+{
+    (void)view;
+    ++*(size_t *)arg;
+    return true;
+}
+
+/* The core's links, but for those of other threads. */
+static size_t own_links(const struct imd *imd)
+{
+    size_t count = 0;
+    struct im_worker_stats s;
+    im_core_sessions(imd->core, count_link, &count);
+    for (size_t i = 0; i < imd->worker_count; i++) {
+        im_worker_look(imd->workers[i], &s);
+        count -= s.links;
+    }
+    return count;
 }
 
 static json_t *describe_worker(const struct im_worker *worker, unsigned number, const struct imd_load *load)
@@ -44,7 +63,7 @@ static void workers(struct im_rpc_call *call)
     json_t *rows = json_array(), *result = json_object();
     json_t *core = describe("core", &imd->loads[0]);
     if (imd->core_serves)
-        im_json_set_number(core, "sessions", im_streams_count(&imd->env));
+        im_json_set_number(core, "sessions", own_links(imd));
     json_array_append_new(rows, core);
     for (size_t i = 0; i < imd->worker_count; i++)
         json_array_append_new(rows, describe_worker(imd->workers[i], (unsigned)i + 1, &imd->loads[i + 1]));

@@ -312,6 +312,8 @@ static enum im_reason listen_one(struct imd *imd, const struct im_listen_config 
     }
     if (r == IM_OK)
         take_more(imd, l->listener);
+    else if (imd->core_serves && l->listener)
+        l->transport->close(&l->listener);
     return r;
 }
 

@@ -8,6 +8,13 @@
 
 /* The threads that own clients' connections beside the core's. */
 
+static uint64_t own_cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 enum im_reason imd_workers_make(struct imd *imd, struct im_error *error)
 {
     imd->core_serves = !imd->config->core_apart;
@@ -15,6 +22,7 @@ enum im_reason imd_workers_make(struct imd *imd, struct im_error *error)
     imd->env.spread = imd->config->workers > 1;
     imd->workers = im_zalloc(count * sizeof *imd->workers + 1);
     imd->loads = im_zalloc((count + 1) * sizeof *imd->loads);
+    imd->loads[0].cpu_us = own_cpu_us(); /* the program before, after an upgrade */
     for (size_t i = 0; i < count; i++) {
         imd->worker_count++;
         enum im_reason reason = im_worker_new(&imd->workers[i], &imd->env, error);
@@ -155,13 +163,6 @@ void imd_count(const struct imd *imd, struct im_counters *sum)
     im_counters_add(sum, &imd->counters);
     for (size_t i = 0; i < imd->worker_count; i++)
         im_worker_count(imd->workers[i], sum);
-}
-
-static uint64_t own_cpu_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 static void note_load(struct imd_load *load, uint64_t cpu_us)
