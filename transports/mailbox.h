@@ -22,7 +22,7 @@ typedef atomic_uint im_tickets; /* the last one that was taken. They come round:
 struct im_mail {
     struct im_bag *first, *last;
     size_t bags;
-    size_t letters; /* written into it, and not all read yet */
+    size_t letters; /* written into it since it was last empty */
 };
 /* A new last letter, aligned to 8 bytes; its head is set and nothing else. It stays where it is until it is posted. */
 void *im_mail_write(struct im_mail *, struct im_mail *spare, size_t size);

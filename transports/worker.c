@@ -50,15 +50,20 @@ static void post(struct im_later *later)
         im_mailbox_post(w->up, &w->out, &w->spent, w->env.config->mailbox);
 }
 
-/* Leaves at the end of the turn, whatever else is in it still to be set. */
-static void *write_up(struct im_worker *w, enum im_up_kind kind, const struct im_port *port, size_t size)
+static void *write_letter(struct im_worker *w, enum im_up_kind kind, const struct im_port *port, size_t size)
 {
     struct im_up *up = im_mail_write(&w->out, &w->spare, size);
     up->kind = kind;
     up->slot = port ? port->slot : 0;
     up->generation = port ? w->slots[port->slot].generation : 0;
-    im_soon_add(w->env.loop, &w->post, post);
     return up;
+}
+
+/* Leaves at the end of the turn, whatever else is in it still to be set. */
+static void *write_up(struct im_worker *w, enum im_up_kind kind, const struct im_port *port, size_t size)
+{
+    im_soon_add(w->env.loop, &w->post, post);
+    return write_letter(w, kind, port, size);
 }
 
 /* How far a link may run ahead. A person's next line may depend on the answer to the one before. */
@@ -98,7 +103,7 @@ static void report(struct im_later *later)
         untouch(port);
         if (port->weight == port->told_weight && queued == port->told_queued)
             continue;
-        struct im_up_left *left = write_up(w, IM_UP_LEFT, port, sizeof *left);
+        struct im_up_left *left = write_letter(w, IM_UP_LEFT, port, sizeof *left);
         left->weight = port->told_weight = port->weight;
         left->queued = port->told_queued = queued;
     }
