@@ -1,5 +1,5 @@
-"""How many instructions a message costs the server, counted by callgrind: the same every time, whatever else the machine
-does. Two runs of different length are compared, so that what the start and the end cost does not count.
+"""How many instructions a message costs the server, counted by callgrind: nearly the same every time, whatever else the machine
+does; what leaves in which turn of the loop depends a little on when it comes. Two runs of different length are compared, so that what the start and the end cost does not count.
 
 usage: instructions.py VALGRIND"""
 
@@ -13,7 +13,8 @@ import tempfile
 from servers import BUILD, HERE, imd
 
 RECORD = os.path.join(HERE, "instructions.json")
-TOLERANCE = 0.03
+TOLERANCE = {"im.v1, 1 in flight": 0.08, "im.v1, delivery in a group of 101": 0.08}  # where an answer may wait a turn
+TOLERANCE_ELSE = 0.03
 SHORT, LONG = 1000, 5000
 
 # name, arguments of imbench, deliveries of a message
@@ -48,7 +49,7 @@ def counted(valgrind, arguments, messages):
 
 
 def per_delivery(valgrind, arguments, deliveries):
-    short, long = SHORT // deliveries + 10, LONG // deliveries + 30
+    short, long = SHORT // deliveries + 50, LONG // deliveries + 250
     return (counted(valgrind, arguments, long) - counted(valgrind, arguments, short)) / ((long - short) * deliveries)
 
 
@@ -66,8 +67,8 @@ def main():
     for name, arguments, deliveries in CASES + CORE_CASES:
         count = now[name] = round(per_delivery(sys.argv[1], arguments, deliveries))
         change = count / before[name] - 1 if name in before else None
-        if change is not None and change > TOLERANCE:
-            worse.append(name)
+        if change is not None and change > TOLERANCE.get(name, TOLERANCE_ELSE):
+            worse.append(f"{name} ({change:+.1%})")
         print(f"{name:40}{count:>10}{before.get(name, '-'):>10}" + (f"{change:>+9.1%}" if change is not None else ""), flush=True)
     if os.environ.get("BENCH_RECORD"):
         with open(RECORD, "w", encoding="utf-8") as f:
@@ -75,7 +76,7 @@ def main():
             f.write("\n")
         print("recorded in", os.path.relpath(RECORD))
     elif worse:
-        raise SystemExit(f"more than {TOLERANCE:.0%} worse: {'; '.join(worse)}\n"
+        raise SystemExit(f"worse: {'; '.join(worse)}\n"
                          "If it is worth it: make bench-instructions BENCH_RECORD=1")
 
 

@@ -33,7 +33,7 @@ def rows(daemon):
     return {row["thread"]: row for row in daemon.imctl("workers")["workers"]}
 
 
-def crowd(connect, daemon, kind, count=24):
+def crowd(connect, daemon, kind, count=48):
     """So many that each worker has some: the kernel picks."""
     return [connect(daemon, kind, f"{kind}{n}") for n in range(count)]
 
