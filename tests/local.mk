@@ -42,7 +42,7 @@ check-valgrind:
 
 # The server as several threads, which is where --enable-sanitizers=thread has something to see.
 check-workers: all $(check_PROGRAMS)
-	IMD_WORKERS=3 $(MAKE) $(AM_MAKEFLAGS) check TESTS="$(E2E_TESTS) tests/run/fault.sh tests/conform/transport" \
+	IMD_WORKERS=3 IMD_TEST_TIMEOUT=1800 $(MAKE) $(AM_MAKEFLAGS) check TESTS="$(E2E_TESTS) tests/run/fault.sh tests/conform/transport" \
 	  TEST_SUITE_LOG=workers.log
 
 coverage: check
