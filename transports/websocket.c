@@ -153,7 +153,7 @@ static void ws_tell(struct im_link *link, struct im_event *event, bool own)
 {
     struct websocket *ws = OWNER(link, link);
     ws->dropped |= ws->closing;
-    im_stream_patient(ws->stream, event->type == IM_EV_OK);
+    im_stream_patient(ws->stream, event->type == IM_EV_OK && event->reply.op == IM_OP_SEND);
     if (!ws->closing && link->dialect->write && !ws->parser.deflate.on && im_event_for_few(event))
         send_few(ws, event, own);
     else if (!ws->closing)

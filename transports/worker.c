@@ -145,7 +145,7 @@ static struct im_port *take_slot(struct im_worker *w)
     w->slot_free = w->slots[port->slot].next_free;
     w->slots[port->slot].port = port;
     w->slots[port->slot].generation++;
-    atomic_fetch_add_explicit(&w->links, 1, memory_order_relaxed);
+    w->links++;
     return port;
 }
 
@@ -217,7 +217,7 @@ void im_worker_closed(struct im_worker *w, struct im_link *link, enum im_reason 
     w->slots[port->slot].port = NULL;
     w->slots[port->slot].next_free = w->slot_free;
     w->slot_free = port->slot;
-    atomic_fetch_sub_explicit(&w->links, 1, memory_order_relaxed);
+    w->links--;
     free(port);
 }
 
@@ -375,7 +375,7 @@ static void look_whether_all_are_gone(struct im_timer *timer)
 {
     struct im_worker *w = OWNER(im_worker, timer, stop);
     im_streams_abort(&w->env, IM_DRAIN);
-    if (im_streams_count(&w->env) > 0 || atomic_load_explicit(&w->links, memory_order_relaxed) > 0) {
+    if (im_streams_count(&w->env) > 0 || w->links > 0) {
         im_timer_start(w->env.loop, &w->stop, STOP_LOOK_MS, look_whether_all_are_gone);
         return;
     }

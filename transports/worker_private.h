@@ -2,7 +2,6 @@
 #define IM_TRANSPORTS_WORKER_PRIVATE_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "core/dialect.h"
 #include "transports/loop.h"
@@ -166,7 +165,7 @@ struct im_worker {
     struct im_port *touched;          /* have something to report */
     struct im_slot *slots;
     uint32_t slot_count, slot_free; /* slot_free: the first of those, or slot_count */
-    _Atomic size_t links;
+    size_t links;
     int64_t offset_minute; /* when the time zone was looked up last */
 
     /* The core's thread. */
@@ -179,7 +178,7 @@ struct im_worker {
     struct im_later core_post;
     struct im_remote **remotes; /* by slot */
     uint32_t remote_count;
-    size_t remote_links;
+    size_t remote_links; /* of which there are so many */
     bool stopped;
 };
 
