@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+void im_no_memory(size_t size)
+{
+    fprintf(stderr, "imd: out of memory (%zu bytes)\n", size);
+    abort();
+}
+
 static void *checked(void *p, size_t size)
 {
-    if (p == NULL && size > 0) {
-        fprintf(stderr, "imd: out of memory (%zu bytes)\n", size);
-        abort();
-    }
+    if (p == NULL && size > 0)
+        im_no_memory(size);
     return p;
 }
 

@@ -6,9 +6,10 @@
 /* Allocation that never returns NULL. What peers can make the server hold is bounded by configuration (`limits`),
  * so running out of memory is the machine's failure, not a peer's: the process aborts and the log recovers at boot.
  * Release with free(). See doc/why/memory.md. */
-void *im_alloc(size_t size);                 /* uninitialised */
-void *im_zalloc(size_t size);                /* zeroed */
-void *im_realloc(void *old, size_t size);    /* old may be NULL */
-char *im_strndup(const char *s, size_t len); /* NUL-terminated copy of len bytes */
+void *im_alloc(size_t size);                              /* uninitialised */
+void *im_zalloc(size_t size);                             /* zeroed */
+void *im_realloc(void *old, size_t size);                 /* old may be NULL */
+void im_no_memory(size_t size) __attribute__((noreturn)); /* for what is not asked for here */
+char *im_strndup(const char *s, size_t len);              /* NUL-terminated copy of len bytes */
 
 #endif

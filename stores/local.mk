@@ -3,10 +3,12 @@ stores_libimstores_a_SOURCES = \
 	stores/lane.c stores/lane.h \
 	stores/memory.c stores/memory.h \
 	stores/memory_append.c \
+	stores/memory_block.c \
 	stores/memory_conv.c \
 	stores/memory_event.c \
 	stores/memory_group.c \
 	stores/memory_kept.c \
+	stores/memory_log.c \
 	stores/memory_people.c \
 	stores/memory_read.c \
 	stores/memory_record.c \

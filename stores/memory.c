@@ -112,7 +112,6 @@ static void free_tables(struct im_memory *m)
         HASH_DEL(m->users, u);
         im_mem_user_free(u);
     }
-    free(m->sent);
     struct im_mem_row *row, *next_row;
     HASH_ITER(hh, m->rows, row, next_row)
     {
@@ -124,13 +123,12 @@ static void memory_close(struct im_store **store)
 {
     struct im_memory *m = (struct im_memory *)*store;
     *store = NULL;
-    for (uint64_t pos = m->log_base + 1; pos <= im_mem_head(m); pos++)
-        im_mem_kept_drop(m, &im_mem_record(m, pos)->kept);
-    im_mem_kept_end(m);
-    free(m->log.items);
+    im_mem_log_end(m);
+    im_mem_sent_end(m);
     while (m->convs)
         im_mem_conv_free(m, m->convs);
     free_tables(m);
+    im_mem_blocks_end(&m->blocks);
     free(m);
 }
 

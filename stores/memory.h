@@ -41,6 +41,19 @@ struct im_mem_list {
 };
 void im_mem_list_add(struct im_mem_list *, void *);
 
+/* Blocks of one size, at multiples of it. Zero-initialise. */
+#define IM_MEM_BLOCK_BYTES ((size_t)64 * 1024)
+struct im_mem_empty; /* memory_block.c */
+struct im_mem_blocks {
+    struct im_mem_list pieces; /* what they are cut from */
+    size_t cut;                /* so many of the last piece */
+    struct im_mem_empty *warm, *cold;
+    size_t warm_count;
+};
+void *im_mem_block_take(struct im_mem_blocks *); /* uninitialised */
+void im_mem_block_give(struct im_mem_blocks *, void *block);
+void im_mem_blocks_end(struct im_mem_blocks *); /* with all that were taken */
+
 /* Room for one more element. */
 void *im_mem_grow(void *array, size_t count, size_t *room, size_t size);
 int im_mem_compare(struct im_str a, struct im_str b);
@@ -140,6 +153,8 @@ struct im_mem_record {
     struct im_mem_user *from, *to, *user; /* to: not of groups; user: may be NULL */
 };
 
+#define IM_MEM_BLOCK_RECORDS (IM_MEM_BLOCK_BYTES / sizeof(struct im_mem_record))
+
 struct im_mem_row {
     UT_hash_handle hh, by_name; /* by kind and key; by kind, owner and name, where both are given */
     struct im_record record;    /* its strings are in id, too */
@@ -155,7 +170,9 @@ struct im_memory {
     uint8_t hash_key[IM_HASH_KEY_BYTES];
     struct im_store_op *first, **last; /* submitted */
     uint64_t hints_valid;              /* changes whenever a conversation is freed; never 0 */
-    struct im_mem_queue log;           /* records, by pos - 1 - log_base */
+    struct im_mem_blocks blocks;
+    struct im_mem_list log; /* blocks of records */
+    size_t log_skip, log_count;
     uint64_t log_base, events;
     struct im_mem_block *block; /* where events are kept now; NULL: there is none */
     size_t block_used;
@@ -164,8 +181,8 @@ struct im_memory {
     struct im_mem_conv *direct, *groups; /* by key */
     struct im_mem_conv *convs;           /* all */
     uint64_t last_conv;
-    struct im_mem_sent *sent;     /* memory_sent.c */
-    size_t sent_count, sent_room; /* room: a power of two, or 0 */
+    struct im_mem_sent **sent; /* memory_sent.c */
+    unsigned sent_depth;
     struct im_mem_row *rows, *rows_by_name;
 };
 
@@ -187,11 +204,12 @@ static inline struct im_str im_mem_group_name(const struct im_mem_conv *c)
 }
 static inline uint64_t im_mem_head(const struct im_memory *m)
 {
-    return m->log_base + m->log.count;
+    return m->log_base + m->log_count;
 }
 static inline struct im_mem_record *im_mem_record(const struct im_memory *m, uint64_t pos)
 {
-    return (struct im_mem_record *)(void *)m->log.items + m->log.skip + (pos - 1 - m->log_base);
+    size_t at = m->log_skip + (size_t)(pos - 1 - m->log_base);
+    return (struct im_mem_record *)m->log.items[at / IM_MEM_BLOCK_RECORDS] + at % IM_MEM_BLOCK_RECORDS;
 }
 static inline struct im_mem_slot *im_mem_slot(const struct im_mem_conv *c, size_t at)
 {
@@ -207,6 +225,11 @@ static inline bool im_mem_at(const struct im_mem_conv *c, uint64_t seq, size_t *
     *at = (size_t)(seq - c->base - 1);
     return seq > c->base && seq <= im_mem_last_seq(c);
 }
+
+/* memory_log.c */
+struct im_mem_record *im_mem_log_push(struct im_memory *); /* at the head; uninitialised */
+void im_mem_log_pop(struct im_memory *);                   /* the oldest, which is erased */
+void im_mem_log_end(struct im_memory *);
 
 /* memory_people.c */
 struct im_mem_user *im_mem_user_find(const struct im_memory *, struct im_str key);
@@ -253,7 +276,6 @@ bool im_mem_sees(const struct im_memory *, const struct im_mem_view *, size_t at
 /* An event for the log; named: together with the name of where it went, which can be looked up otherwise. */
 struct im_mem_kept *im_mem_keep(struct im_memory *, enum im_event_type, const struct im_msg *, bool named);
 void im_mem_kept_drop(struct im_memory *, struct im_mem_kept **); /* sets it to NULL; it may be NULL */
-void im_mem_kept_end(struct im_memory *);                         /* when all have been dropped */
 /* What was appended at pos, which is not erased, its users named as they are now. The strings stay until the next
  * write. */
 struct im_msg im_mem_msg(const struct im_memory *, uint64_t pos);
@@ -288,6 +310,7 @@ uint32_t im_mem_sent_hash(const struct im_memory *, const struct im_mem_user *fr
 uint64_t im_mem_sent_find(const struct im_memory *, const struct im_mem_user *from, struct im_str cid, uint32_t hash);
 void im_mem_sent_add(struct im_memory *, uint64_t pos, uint32_t hash);
 void im_mem_sent_drop(struct im_memory *, const struct im_mem_user *from, struct im_str cid); /* its event is there */
+void im_mem_sent_end(struct im_memory *);
 
 /* memory_append.c */
 enum im_reason im_mem_append(struct im_memory *, struct im_store_append *);

@@ -165,7 +165,7 @@ static void put(struct append *a, struct im_mem_conv *conv)
     uint64_t messages = conv->base_messages;
     if (conv->slots.count > 0)
         messages = im_mem_slot(conv, conv->slots.count - 1)->messages;
-    struct im_mem_record *record = im_mem_queue_push(&a->m->log, sizeof *record);
+    struct im_mem_record *record = im_mem_log_push(a->m);
     struct im_mem_slot *slot = im_mem_queue_push(&conv->slots, sizeof *slot);
     slot->pos = msg->pos = conv->last_pos = im_mem_head(a->m);
     slot->messages = messages + (a->event->type == IM_EV_MSG && !msg->hidden);

@@ -4,10 +4,10 @@
 
 #include "stores/memory.h"
 
-/* Events as the log keeps them: one after the other in large blocks, without what is known elsewhere. Most of a long
- * log is never read again, and each new page of memory costs more than all else that is done with a message. */
+/* Events as the log keeps them: one after the other in blocks, without what is known elsewhere. Most of a long log is
+ * never read again. */
 
-enum { BLOCK_BYTES = 64 * 1024, LARGE_BYTES = BLOCK_BYTES / 8 };
+#define LARGE_BYTES (IM_MEM_BLOCK_BYTES / 8)
 
 struct im_mem_block {
     size_t live; /* events in it that are not dropped */
@@ -16,10 +16,10 @@ struct im_mem_block {
 struct im_mem_kept {
     uint64_t seq, ref;
     int64_t ts_ms;
-    uint32_t offset; /* in its block; 0: it stands alone */
     uint32_t body_len, mentions_len;
     uint16_t cid_len, mime_len, to_len, to_key_len;
     uint8_t type, kind, change, role, settings, keeps;
+    bool alone; /* in no block */
     bool on, bot, hidden, deleted;
     bool has_body, has_mentions, has_cid, has_mime, has_to;
     char strings[]; /* body, mentions, cid, mime, to, to_key */
@@ -28,7 +28,7 @@ struct im_mem_kept {
 static void leave_block(struct im_memory *m)
 {
     if (m->block && m->block->live == 0)
-        free(m->block);
+        im_mem_block_give(&m->blocks, m->block);
     m->block = NULL;
 }
 
@@ -37,17 +37,17 @@ static struct im_mem_kept *room(struct im_memory *m, size_t size)
     size = (size + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
     if (size > LARGE_BYTES) {
         struct im_mem_kept *alone = im_alloc(size);
-        alone->offset = 0;
+        alone->alone = true;
         return alone;
     }
-    if (m->block == NULL || BLOCK_BYTES - m->block_used < size) {
+    if (m->block == NULL || IM_MEM_BLOCK_BYTES - m->block_used < size) {
         leave_block(m);
-        m->block = im_alloc(BLOCK_BYTES);
+        m->block = im_mem_block_take(&m->blocks);
         m->block->live = 0;
         m->block_used = sizeof *m->block;
     }
     struct im_mem_kept *kept = (struct im_mem_kept *)(void *)((char *)m->block + m->block_used);
-    kept->offset = (uint32_t)m->block_used;
+    kept->alone = false;
     m->block->live++;
     m->block_used += size;
     return kept;
@@ -107,18 +107,13 @@ void im_mem_kept_drop(struct im_memory *m, struct im_mem_kept **kept)
     *kept = NULL;
     if (k == NULL)
         return;
-    if (k->offset == 0) {
+    if (k->alone) {
         free(k);
         return;
     }
-    struct im_mem_block *block = (struct im_mem_block *)(void *)((char *)k - k->offset);
+    struct im_mem_block *block = (struct im_mem_block *)(void *)((char *)k - (uintptr_t)k % IM_MEM_BLOCK_BYTES);
     if (--block->live == 0 && block != m->block)
-        free(block);
-}
-
-void im_mem_kept_end(struct im_memory *m)
-{
-    leave_block(m);
+        im_mem_block_give(&m->blocks, block);
 }
 
 enum im_event_type im_mem_type(const struct im_memory *m, uint64_t pos)

@@ -35,10 +35,8 @@ static void erase_first(struct im_memory *m, struct im_mem_conv *c)
     c->base_messages = slot->messages;
     im_mem_queue_pop(&c->slots, sizeof *slot);
     m->events--;
-    while (m->log.count > 0 && im_mem_record(m, m->log_base + 1)->kept == NULL) {
-        im_mem_queue_pop(&m->log, sizeof *r);
-        m->log_base++;
-    }
+    while (m->log_count > 0 && im_mem_record(m, m->log_base + 1)->kept == NULL)
+        im_mem_log_pop(m);
 }
 
 static bool surplus(const struct sweep *s, const struct im_mem_conv *c)

@@ -1,6 +1,11 @@
 #include "tests/conform/store_box.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "stores/memory.h"
 
 /* What the memory store does beside what every store does. */
 
@@ -87,6 +92,75 @@ static void what_is_kept_comes_back_whatever_its_length(void **state)
     }
 }
 
+/* The cid of a message that may be the first under it; or of one that was sent before. */
+static void expect_cid(struct box *b, unsigned n, uint64_t earlier)
+{
+    char cid[16];
+    snprintf(cid, sizeof cid, "c%u", n);
+    struct im_store_append op = op_append("ann", "bob", cid, "hi");
+    assert_int_equal(box_do(b, &op.op), IM_OK);
+    assert_int_equal(op.earlier ? op.earlier->msg.pos : 0, earlier);
+    im_event_drop(&op.event);
+    im_event_drop(&op.earlier);
+}
+
+/* Every cid is found while its message is kept, through all divisions of the tables; and no more after that. */
+static void a_cid_is_known_as_long_as_its_message(void **state)
+{
+    enum { COUNT = 30000, KEPT = 7000, GONE = COUNT - KEPT };
+    struct box *b = *state;
+    for (unsigned n = 1; n <= COUNT; n++)
+        expect_cid(b, n, 0);
+    for (unsigned n = 1; n <= COUNT; n++)
+        expect_cid(b, n, n);
+    struct im_store_sweep op = {
+        .op.kind = IM_STORE_SWEEP, .retention_count = KEPT, .now_ms = 1700000000000, .limit = COUNT};
+    assert_int_equal(box_do(b, &op.op), IM_OK);
+    for (unsigned n = GONE + 1; n <= COUNT; n++)
+        expect_cid(b, n, n);
+    for (unsigned n = 1; n <= GONE; n++)
+        expect_cid(b, n, 0);
+    for (unsigned n = 1; n <= GONE; n++)
+        expect_cid(b, n, COUNT + n);
+}
+
+static size_t pages_there(void *block)
+{
+    unsigned char there[IM_MEM_BLOCK_BYTES / 4096];
+    size_t count = 0;
+    assert_int_equal(mincore(block, IM_MEM_BLOCK_BYTES, there), 0);
+    for (size_t i = 0; i < sizeof there; i++)
+        count += there[i] & 1;
+    return count;
+}
+
+/* Blocks lie apart, are used again, and when many are empty most of their memory goes back to the system. */
+static void empty_blocks_are_used_again(void **state)
+{
+    enum { COUNT = 100 };
+    (void)state;
+    struct im_mem_blocks blocks = {0};
+    char *taken[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) {
+        taken[i] = im_mem_block_take(&blocks);
+        assert_int_equal((uintptr_t)taken[i] % IM_MEM_BLOCK_BYTES, 0);
+        memset(taken[i], (int)i, IM_MEM_BLOCK_BYTES);
+    }
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_true(taken[i][0] == (char)i && taken[i][IM_MEM_BLOCK_BYTES - 1] == (char)i);
+    for (unsigned i = 0; i < COUNT; i++)
+        im_mem_block_give(&blocks, taken[i]);
+    size_t pages = 0;
+    for (unsigned i = 0; i < COUNT; i++)
+        pages += pages_there(taken[i]);
+    assert_true(pages < COUNT / 2 * IM_MEM_BLOCK_BYTES / 4096);
+    size_t pieces = blocks.pieces.count;
+    for (unsigned i = 0; i < COUNT; i++)
+        memset(im_mem_block_take(&blocks), 1, IM_MEM_BLOCK_BYTES);
+    assert_int_equal(blocks.pieces.count, pieces);
+    im_mem_blocks_end(&blocks);
+}
+
 /* One search does not keep everybody waiting, however much there is to look into. */
 static void a_long_search_goes_by_steps(void **state)
 {
@@ -129,6 +203,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_others_hold_does_not_change_under_their_hands, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_kept_comes_back_whatever_its_length, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cid_is_known_as_long_as_its_message, setup, teardown),
+        cmocka_unit_test(empty_blocks_are_used_again),
         cmocka_unit_test_setup_teardown(a_long_search_goes_by_steps, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

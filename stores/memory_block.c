@@ -1,0 +1,81 @@
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "stores/memory.h"
+
+/* What grows with the log comes from here: blocks, cut from pieces that the kernel may back with one large page each. A
+ * new page of memory costs more than all else that is done with a message, and on a virtual machine many times that; a
+ * large one costs as much as a few small ones. Blocks that are empty again are used again. */
+
+enum {
+    PIECE_BYTES = 2 * 1024 * 1024, /* a large page where pages are of 4 KiB */
+    BLOCKS = PIECE_BYTES / IM_MEM_BLOCK_BYTES,
+    PAGE_BYTES = 4096,
+    WARM = BLOCKS, /* so many empty ones keep their pages */
+};
+
+struct im_mem_empty {
+    struct im_mem_empty *next;
+};
+
+/* A piece at a multiple of its own size, as a large page has to be. */
+static void *new_piece(void)
+{
+    char *p = mmap(NULL, 2 * PIECE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        im_no_memory(2 * PIECE_BYTES);
+    size_t before = -(uintptr_t)p % PIECE_BYTES;
+    if (before > 0)
+        munmap(p, before);
+    munmap(p + before + PIECE_BYTES, PIECE_BYTES - before);
+    return p + before;
+}
+
+/* The first piece stays with small pages, so that a log with little in it takes little. */
+static char *add_piece(struct im_mem_blocks *b)
+{
+    char *piece = new_piece();
+    madvise(piece, PIECE_BYTES, b->pieces.count > 0 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    im_mem_list_add(&b->pieces, piece);
+    b->cut = 0;
+    return piece;
+}
+
+static void *pop(struct im_mem_empty **list)
+{
+    struct im_mem_empty *e = *list;
+    if (e)
+        *list = e->next;
+    return e;
+}
+
+void *im_mem_block_take(struct im_mem_blocks *b)
+{
+    if (b->warm) {
+        b->warm_count--;
+        return pop(&b->warm);
+    }
+    if (b->cold)
+        return pop(&b->cold);
+    char *piece = b->pieces.count > 0 && b->cut < BLOCKS ? b->pieces.items[b->pieces.count - 1] : add_piece(b);
+    return piece + b->cut++ * IM_MEM_BLOCK_BYTES;
+}
+
+void im_mem_block_give(struct im_mem_blocks *b, void *block)
+{
+    struct im_mem_empty *e = block, **list = b->warm_count < WARM ? &b->warm : &b->cold;
+    if (list == &b->warm)
+        b->warm_count++;
+    else
+        madvise((char *)block + PAGE_BYTES, IM_MEM_BLOCK_BYTES - PAGE_BYTES, MADV_DONTNEED);
+    e->next = *list;
+    *list = e;
+}
+
+void im_mem_blocks_end(struct im_mem_blocks *b)
+{
+    for (size_t i = 0; i < b->pieces.count; i++)
+        munmap(b->pieces.items[i], PIECE_BYTES);
+    free(b->pieces.items);
+    *b = (struct im_mem_blocks){0};
+}
