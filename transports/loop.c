@@ -26,6 +26,7 @@ struct im_loop {
     bool turn_known;
     uint64_t turn_ms; /* when it began, while it is known */
     struct im_queue_pool blocks;
+    struct im_timer trim; /* runs while there may be spare blocks */
     struct im_timer *slots[SLOTS];
     uint64_t tick; /* the last one looked at */
     size_t running;
@@ -155,6 +156,11 @@ bool im_loop_new_turn(struct im_loop *loop)
     return true;
 }
 
+bool im_loop_turn_known(const struct im_loop *loop)
+{
+    return loop->turn_known;
+}
+
 uint64_t im_loop_turn_ms(const struct im_loop *loop)
 {
     return loop->turn_known ? loop->turn_ms : im_loop_now_ms();
@@ -163,11 +169,6 @@ uint64_t im_loop_turn_ms(const struct im_loop *loop)
 uint8_t *im_loop_buffer(struct im_loop *loop)
 {
     return loop->buffer;
-}
-
-struct im_queue_pool *im_loop_blocks(struct im_loop *loop)
-{
-    return &loop->blocks;
 }
 
 static void link_timer(struct im_timer **head, struct im_timer *timer)
@@ -211,6 +212,20 @@ void im_timer_start(struct im_loop *loop, struct im_timer *timer, uint64_t ms, v
     if (tick <= loop->tick)
         tick = loop->tick + 1;
     link_timer(&loop->slots[tick % SLOTS], timer);
+}
+
+static void trim_blocks(struct im_timer *timer)
+{
+    struct im_loop *loop = (struct im_loop *)(void *)((char *)timer - offsetof(struct im_loop, trim));
+    if (im_queue_pool_trim(&loop->blocks))
+        im_timer_start(loop, &loop->trim, IM_LOOP_SPARE_MS, trim_blocks);
+}
+
+struct im_queue_pool *im_loop_blocks(struct im_loop *loop)
+{
+    if (!loop->trim.link)
+        im_timer_start(loop, &loop->trim, IM_LOOP_SPARE_MS, trim_blocks);
+    return &loop->blocks;
 }
 
 static void collect_due(struct im_timer *slot, uint64_t now, struct im_timer **due)
@@ -259,6 +274,7 @@ void im_loop_free(struct im_loop **loop)
 {
     if (!*loop)
         return;
+    im_timer_stop(*loop, &(*loop)->trim);
     assert((*loop)->running == 0 && !(*loop)->later.first && (*loop)->streams.count == 0);
     event_free((*loop)->tick_event);
     event_free((*loop)->later.event);

@@ -41,13 +41,17 @@ void im_last_add(struct im_loop *, struct im_later *, void (*run)(struct im_late
 
 /* Is this the first time in this turn that this is asked? */
 bool im_loop_new_turn(struct im_loop *);
+/* Has it been asked in this turn: has anything come? */
+bool im_loop_turn_known(const struct im_loop *);
 /* When that was, by im_loop_now_ms(); or now. For what a turn more or less does not matter to. */
 uint64_t im_loop_turn_ms(const struct im_loop *);
 
 /* What every plain stream of the loop reads into; its content lasts until the next of them reads. */
 #define IM_LOOP_BUFFER (16 * 1024)
 uint8_t *im_loop_buffer(struct im_loop *);
-/* And the blocks in which they gather what they write; transports/stream_queue.h. */
+/* And the blocks in which they gather what they write; transports/stream_queue.h. Those that are not needed for
+ * IM_LOOP_SPARE_MS are freed. */
+#define IM_LOOP_SPARE_MS 1000
 struct im_queue_pool *im_loop_blocks(struct im_loop *);
 
 /* A coarse one-shot timer: fires up to IM_TIMER_GRAIN_MS late, never early. Start and stop cost O(1). */

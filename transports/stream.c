@@ -13,6 +13,9 @@
 /* Bytes shorter than this are cheaper to copy than to queue by reference. */
 enum { REFERENCE_MIN_BYTES = 1024 };
 
+/* What may wait waits for so many turns at most, and only while others keep the loop busy. */
+enum { PATIENCE_TURNS = 4 };
+
 #define OWNER(entry, member) ((struct im_stream *)(void *)((char *)(entry)-offsetof(struct im_stream, member)))
 
 static void turn(struct im_later *later);
@@ -195,7 +198,8 @@ size_t im_stream_give(struct im_stream *s, const uint8_t *p, size_t n)
 /* What waited: unread bytes, and the end behind them. */
 static void pump(struct im_stream *s)
 {
-    im_stream_tell_time(s);
+    if (s->carrier->unread(s) || s->peer_ended)
+        im_stream_tell_time(s);
     if (s->carrier->unread(s))
         s->carrier->give_unread(s);
     tell_end(s);
@@ -243,9 +247,19 @@ void im_stream_broke(struct im_stream *s, int error, const char *problem)
     im_stream_abort(s, failure(s, error, problem));
 }
 
+static void wait_or_flush(struct im_stream *s, bool busy)
+{
+    s->patience = busy ? s->patience - 1 : 0;
+    if (s->patience > 0)
+        later_turn(s);
+    else
+        im_soon_add(s->loop, &s->flush, flush);
+}
+
 static void turn(struct im_later *later)
 {
     struct im_stream *s = OWNER(later, later);
+    bool busy = im_loop_turn_known(s->loop);
     if (s->state >= ENDED) {
         reap(s);
         return;
@@ -254,8 +268,8 @@ static void turn(struct im_later *later)
         im_stream_opened(s);
     else
         pump(s);
-    if (s->deferred)
-        im_soon_add(s->loop, &s->flush, flush);
+    if (s->patience > 0)
+        wait_or_flush(s, busy);
 }
 
 /* Bytes that are unread, and the end, come on a later turn. */
@@ -292,7 +306,7 @@ void im_stream_hold(struct im_stream *s, bool on)
 static void flush(struct im_later *later)
 {
     struct im_stream *s = OWNER(later, flush);
-    s->deferred = false;
+    s->patience = 0;
     if (s->state < ENDED)
         s->carrier->flush(s);
 }
@@ -301,8 +315,8 @@ void im_stream_flush_soon(struct im_stream *s)
 {
     if (!s->patient) {
         im_soon_add(s->loop, &s->flush, flush);
-    } else if (!s->flush.queued && !s->deferred) {
-        s->deferred = true;
+    } else if (!s->flush.queued && s->patience == 0) {
+        s->patience = PATIENCE_TURNS;
         later_turn(s);
     }
 }

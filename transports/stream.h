@@ -57,8 +57,8 @@ void im_stream_write(struct im_stream *, const void *data, size_t len);        /
 void im_stream_write_bytes(struct im_stream *, struct im_bytes *, size_t off); /* holds a reference while queued */
 void im_stream_write_static(struct im_stream *, const void *data,
                             size_t len); /* refers to data, which stays for good */
-/* What is written while it is patient may wait for the end of the next turn, to leave with what is written until then.
- */
+/* What is written while it is patient may wait for a few turns, to leave with what is written until then, but not
+ * longer than the loop is busy. */
 void im_stream_patient(struct im_stream *, bool on);
 /* Bytes that have not left. What is lost never leaves: after an abort this stays what it was, it is not 0 once
  * something was written in vain, and drained() does not come any more. */

@@ -56,7 +56,7 @@ struct im_stream {
     enum im_reason reason; /* why it ends; valid from FINISHING on */
     bool held;
     bool patient;
-    bool deferred;      /* output waits for the next turn */
+    uint8_t patience;   /* output waits, for so many turns more at most */
     bool peer_ended;    /* the peer's end has come in */
     bool peer_end_told; /* … and has been passed on */
     bool end_sent;

@@ -1,7 +1,6 @@
 #include "transports/stream_queue.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +11,6 @@
 enum {
     SMALL_BYTES = 1024, /* what most turns have for one reader */
     LARGE_BYTES = 16 * 1024,
-    SPARE_MAX_BYTES = 4 * 1024 * 1024, /* of each size */
     PIECES_MAX = 64,
 };
 
@@ -36,6 +34,15 @@ static struct im_block *add(struct im_queue *q, struct im_block *b)
 
 static const size_t rooms[] = {[SMALL] = SMALL_BYTES, [LARGE] = LARGE_BYTES};
 
+static struct im_block *take_spare(struct im_queue_pool *pool, int size)
+{
+    struct im_block *b = pool->spare[size];
+    pool->spare[size] = b->next;
+    if (--pool->count[size] < pool->least[size])
+        pool->least[size] = pool->count[size];
+    return b;
+}
+
 /* Who has filled a block gets room for much. What stands between bytes that are referred to fills none. */
 static struct im_block *new_block(struct im_queue_pool *pool, size_t len, const struct im_block *before)
 {
@@ -43,12 +50,10 @@ static struct im_block *new_block(struct im_queue_pool *pool, size_t len, const 
     int size = len > LARGE_BYTES ? OTHER : !more && len <= SMALL_BYTES ? SMALL : LARGE;
     size_t room = size == OTHER ? len : rooms[size];
     struct im_block *b = size == OTHER ? NULL : pool->spare[size];
-    if (b) {
-        pool->spare[size] = b->next;
-        pool->count[size]--;
-    } else {
+    if (!b)
         b = im_alloc(sizeof *b + room);
-    }
+    else
+        take_spare(pool, size);
     b->next = NULL;
     b->p = b->data;
     b->len = 0;
@@ -62,7 +67,7 @@ static void drop_block(struct im_queue_pool *pool, struct im_block *b)
 {
     if (b->owner)
         im_bytes_drop(&b->owner);
-    if (b->size == OTHER || (pool->count[b->size] + 1) * rooms[b->size] > SPARE_MAX_BYTES) {
+    if (b->size == OTHER) {
         free(b);
         return;
     }
@@ -71,14 +76,20 @@ static void drop_block(struct im_queue_pool *pool, struct im_block *b)
     pool->count[b->size]++;
 }
 
+bool im_queue_pool_trim(struct im_queue_pool *pool)
+{
+    for (int size = SMALL; size <= LARGE; size++) {
+        for (size_t n = pool->least[size]; n > 0; n--)
+            free(take_spare(pool, size));
+        pool->least[size] = pool->count[size];
+    }
+    return pool->count[SMALL] + pool->count[LARGE] > 0;
+}
+
 void im_queue_pool_clear(struct im_queue_pool *pool)
 {
-    for (int size = SMALL; size <= LARGE; size++)
-        for (struct im_block *b = pool->spare[size], *next; b; b = next) {
-            next = b->next;
-            free(b);
-        }
-    *pool = (struct im_queue_pool){0};
+    while (im_queue_pool_trim(pool))
+        continue;
 }
 
 void im_queue_copy(struct im_queue *q, struct im_queue_pool *pool, const uint8_t *p, size_t len)

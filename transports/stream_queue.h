@@ -1,6 +1,7 @@
 #ifndef IM_TRANSPORTS_STREAM_QUEUE_H
 #define IM_TRANSPORTS_STREAM_QUEUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -16,8 +17,10 @@ struct im_queue {
 /* Blocks that wait for their next use: those that the queues of one event loop need again and again. Zero is empty. */
 struct im_queue_pool {
     struct im_block *spare[2]; /* small ones, large ones */
-    unsigned count[2];
+    size_t count[2], least[2]; /* least: of count since the last trim */
 };
+/* Frees what has not been needed since the last time. Is there any left? */
+bool im_queue_pool_trim(struct im_queue_pool *);
 void im_queue_pool_clear(struct im_queue_pool *);
 
 void im_queue_copy(struct im_queue *, struct im_queue_pool *, const uint8_t *p, size_t len);

@@ -816,6 +816,79 @@ static void what_may_wait_leaves_with_what_comes_in_the_next_turn(void **state)
     im_stream_abort(w->stream, IM_BYE); /* while something waits */
 }
 
+/* As if somebody else's bytes came. */
+static void come(evutil_socket_t fd, short what, void *arg)
+{
+    struct world *w = arg;
+    (void)fd, (void)what;
+    im_loop_new_turn(im_loop_of(&w->env));
+}
+
+static void what_may_wait_waits_a_few_turns_of_a_busy_loop(void **state)
+{
+    static const struct im_stream_ops answerer = {answer_patiently, NULL, NULL, see_ended};
+    struct world *w = *state;
+    char answer[8];
+    int fd = packets(w);
+    struct event *others = event_new(w->stage.base, -1, 0, come, w);
+    im_stream_attach(w->stream, &answerer, w);
+    for (int busy = 1; busy <= 5; busy++) { /* turns in which something comes */
+        assert_int_equal(send(fd, "?", 1, 0), 1);
+        turn_once(w);
+        for (int turn = 1; turn < busy && turn < 4; turn++) {
+            event_active(others, EV_TIMEOUT, 0);
+            turn_once(w);
+            assert_int_equal(im_stream_queued(w->stream), 1);
+        }
+        if (busy == 5)
+            event_active(others, EV_TIMEOUT, 0);
+        turn_once(w);
+        assert_int_equal(im_stream_queued(w->stream), 0);
+        assert_int_equal(recv(fd, answer, sizeof answer, 0), 1);
+    }
+    event_free(others);
+}
+
+static void use_blocks(struct im_queue_pool *pool, size_t count)
+{
+    static const uint8_t data[16 * 1024];
+    struct im_queue q = {0};
+    for (size_t i = 0; i < count; i++)
+        im_queue_copy(&q, pool, data, sizeof data);
+    im_queue_clear(&q, pool);
+}
+
+static size_t spare(const struct im_queue_pool *pool)
+{
+    return pool->count[0] + pool->count[1];
+}
+
+static void blocks_stay_as_long_as_they_are_needed(void **state)
+{
+    struct im_queue_pool pool = {0};
+    (void)state;
+    use_blocks(&pool, 10);
+    assert_int_equal(spare(&pool), 10);
+    assert_true(im_queue_pool_trim(&pool));
+    assert_int_equal(spare(&pool), 10); /* all were needed since */
+    use_blocks(&pool, 4);
+    assert_true(im_queue_pool_trim(&pool));
+    assert_int_equal(spare(&pool), 4);
+    assert_false(im_queue_pool_trim(&pool));
+    assert_int_equal(spare(&pool), 0);
+}
+
+static void an_idle_loop_has_no_blocks(void **state)
+{
+    struct world *w = *state;
+    until_ready(w);
+    im_stream_write(w->stream, "a", 1);
+    UNTIL(&w->stage, im_stream_queued(w->stream) == 0);
+    const struct im_queue_pool *pool = im_loop_blocks(im_loop_of(&w->env));
+    assert_int_equal(spare(pool), 1);
+    UNTIL(&w->stage, spare(pool) == 0);
+}
+
 static void what_a_turn_gathers_leaves_as_one_record(void **state)
 {
     struct world *w = *state;
@@ -1260,6 +1333,9 @@ int main(void)
         PLAIN(credentials_are_known_for_unix_peers_only),
         PLAIN(what_a_turn_gathers_leaves_in_one_piece),
         PLAIN(what_may_wait_leaves_with_what_comes_in_the_next_turn),
+        PLAIN(what_may_wait_waits_a_few_turns_of_a_busy_loop),
+        cmocka_unit_test(blocks_stay_as_long_as_they_are_needed),
+        PLAIN(an_idle_loop_has_no_blocks),
         TLS(what_a_turn_gathers_leaves_as_one_record),
         PLAIN(what_a_turn_brings_is_answered_in_that_turn),
         PLAIN(a_flood_is_read_in_bounded_pieces),
