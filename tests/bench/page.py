@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import re
+import statistics
 
 import chart
 
@@ -50,6 +51,15 @@ PICTURES = {
 }
 
 
+def mark(good):
+    return "" if good else " **(missed)**"
+
+
+def told(numbers, form, remark=""):
+    """The median, what there is to say of it, and how far the runs were from each other."""
+    return f"{statistics.median(numbers):{form}}{remark} ({min(numbers):{form}}–{max(numbers):{form}})"
+
+
 def today():
     return str(datetime.datetime.now(datetime.timezone.utc).date())
 
@@ -78,6 +88,10 @@ def busy(when):
     return f"*The servers were kept waiting for a core {when['waited']:.0%} of the time.*" if when["waited"] > 0.1 else ""
 
 
+def remarks(part):
+    return [f"*{remark}*" for remark in part.get("remarks", [])]
+
+
 def as_table(rows):
     lines = ["| " + " | ".join(rows[0]) + " |", "|---" + "|--:" * (len(rows[0]) - 1) + "|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows[1:]])
@@ -104,7 +118,7 @@ def render(results):
             continue
         when = results[name]["when"]
         own = [measured(when)] * (measured(when) != usual) + [busy(when)]
-        sections.append("\n\n".join(filter(None, [f"### {heading}", text, *own, as_table(results[name]["rows"])])))
+        sections.append("\n\n".join(filter(None, [f"### {heading}", text, *own, as_table(results[name]["rows"]), *remarks(results[name])])))
         if name in PICTURES:
             file, title = PICTURES[name]
             sections.append(f"![{title}]({file})")
