@@ -39,7 +39,9 @@ PARTS = [
     ("arrivals", "Arrivals", "Connecting, TLS (P-256), the upgrade and the login in its URL; 100 at a time."),
     ("core", "The core's thread alone",
      "`tests/bench/core_alone`: decoded commands in, events out and dropped. *Elsewhere*: messages are committed by other\n"
-     "threads, as with SQLite. What a message costs beyond that can be done by others: so many it keeps busy."),
+     "threads, as with SQLite. *Letters* (`tests/bench/core_letters`): both come from and go to the mailboxes of another\n"
+     "thread, and its reading and writing these is counted. What a message costs beyond that can be done by others: so many\n"
+     "it keeps busy."),
     ("workers", "Workers", "Two threads and the generator share two cores: nobody has one to themselves."),
     ("others", "The rest", ""),
     ("profile", "Where the time goes", "By callgrind, in the server's own code and its libraries."),

@@ -117,15 +117,20 @@ def imd(store="memory", core=CORES[0], wrapper=(), workers=1):
                                    "unix": f"unix:{sockets}/imd.sock", "admin": f"{sockets}/admin.sock"})
 
 
-def said(program, *arguments):
+def said(program, *arguments, core=CORES[0]):
     """What one of our small programs prints."""
     done = subprocess.run([os.path.join(BUILD, "tests/bench", program), *map(str, arguments)], stdout=subprocess.PIPE,
-                          text=True, check=True, preexec_fn=on_core(CORES[0]))
+                          text=True, check=True, preexec_fn=on_core(core))
     return json.loads(done.stdout)
 
 
 def core_alone(scenario, store, users, messages):
     return said("core_alone", scenario, store, users, messages)
+
+
+def core_letters(scenario, store, users, messages):
+    """It sees to its two threads' cores itself."""
+    return said("core_letters", scenario, store, users, messages, core=None)
 
 
 def can_have_workers(count):
