@@ -78,9 +78,12 @@ IDLERS = [
     ("im.v1, TLS", ["-P", "json"], "wss", (200, 600)),
 ]
 
-# What callgrind looks at: title, arguments; messages of the short and the long run.
-PROFILES = [(f"{title}, {window} in flight", ["-c", 2, "-w", window, "-P", protocol, "pairs"])
-            for protocol, title in (("classroom", "classroom"), ("json", "im.v1")) for window in (1, 16)]
+# What callgrind looks at: title, arguments, deliveries of a message; deliveries of the short and the long run, about.
+PROFILES = [(f"{title}, {how}", [*arguments, "-P", protocol], deliveries)
+            for protocol, title in (("classroom", "classroom"), ("json", "im.v1"))
+            for how, arguments, deliveries in (("1 in flight", ["-c", 2, "-w", 1, "pairs"], 1),
+                                               ("16 in flight", ["-c", 2, "-w", 16, "pairs"], 1),
+                                               ("fan-out 1", ["-c", 102, "-w", 1, "fanout"], 101))]
 PROFILE_SHORT, PROFILE_LONG = 1000, 5000
 
 
@@ -373,12 +376,12 @@ def kernels_share(arguments):
 
 def measure_profile():
     columns, shares = [], []
-    for title, arguments in PROFILES:
+    for title, arguments, deliveries in PROFILES:
         say(f"where the time goes: {title}")
-        columns.append(where.per_message(VALGRIND, arguments, PROFILE_SHORT, PROFILE_LONG))
-        shares.append(kernels_share([1000 if a == 2 else a for a in arguments]))
+        columns.append(where.per_delivery(VALGRIND, arguments, deliveries, PROFILE_SHORT, PROFILE_LONG))
+        shares.append(kernels_share([1000 if a in (2, 102) else a for a in arguments]))
     parts = sorted({part for found in columns for part, n in found.items() if n >= 1}, key=lambda part: -columns[-1].get(part, 0))
-    rows = [["instructions for each message"] + [title for title, _ in PROFILES]]
+    rows = [["instructions for each delivery"] + [title for title, *_ in PROFILES]]
     for part in parts:
         rows.append([part] + [f"{found.get(part, 0):,.0f}" for found in columns])
     rows.append(["together"] + [f"{sum(found.values()):,.0f}" for found in columns])
