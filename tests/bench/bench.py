@@ -6,18 +6,21 @@ BENCH_SECONDS: how long each run measures. BENCH_ONLY: parts, with commas betwee
 import json
 import os
 import resource
+import shutil
 import statistics
 import sys
 import time
 
 import ephemeral
 import page
+import syscalls
 import where
 from page import mark, told
 from servers import CORES, HERE, WAITED, can_have_workers, core_alone, core_letters, durable_floor, floor, imd
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1"))
 VALGRIND = os.environ.get("VALGRIND", "")
+STRACE = shutil.which("strace")
 DISTURBED = 1.5
 REPEATS = 3
 RATIO_REPEATS = 5  # where a ratio is what is looked for, and a run is short
@@ -85,6 +88,15 @@ PROFILES = [(f"{title}, {how}", [*arguments, "-P", protocol], deliveries)
                                                ("16 in flight", ["-c", 2, "-w", 16, "pairs"], 1),
                                                ("fan-out 1", ["-c", 102, "-w", 1, "fanout"], 101))]
 PROFILE_SHORT, PROFILE_LONG = 1000, 5000
+
+# What strace looks at: title, arguments, deliveries of a message, workers.
+CALLS = [(f"{TITLES[protocol]}, {how}" + (", workers: 2" if workers > 1 else ""), [*arguments, "-P", protocol], deliveries, workers)
+         for how, arguments, deliveries, workers in (("1 in flight", ["pingpong"], 1, 1),
+                                                     ("16 in flight", ["pairs", "-w", 16], 1, 1),
+                                                     ("fan-out 1", ["-c", 200, "fanout", "-w", 1], 199, 1),
+                                                     ("16 in flight", ["pairs", "-w", 16], 1, 2),
+                                                     ("fan-out 8", ["-c", 200, "fanout", "-w", 8], 199, 2))
+         for protocol in PROTOCOLS]
 
 
 def say(text):
@@ -389,10 +401,22 @@ def measure_profile():
     return {"rows": rows}
 
 
+def measure_syscalls():
+    rows = [["for each delivery", *(kind for kind, _ in syscalls.KINDS), syscalls.REST, "page faults"]]
+    for title, arguments, deliveries, workers in CALLS:
+        if workers > 1 and not can_have_workers(workers):
+            continue
+        say(f"what is asked of the kernel: {title}")
+        found, faults = syscalls.per_message(STRACE, arguments, deliveries, workers)
+        rows.append([title] + [f"{n:.3f}" for n in found.values()] + [f"{faults:.3f}"])
+    return {"rows": rows}
+
+
 MEASURES = {
     "ratios": measure_ratios, "latency": measure_latency, "connections": measure_connections, "memory": measure_memory,
     "durable": measure_durable, "ephemeral": measure_ephemeral, "coats": measure_coats, "arrivals": measure_arrivals,
     "core": measure_core, "workers": measure_workers, "others": measure_others, "profile": measure_profile,
+    "syscalls": measure_syscalls,
 }
 
 
@@ -402,9 +426,11 @@ def chosen():
     unknown = [name for name in wanted if name not in MEASURES]
     if unknown:
         raise SystemExit(f"bench: BENCH_ONLY: there is no part {', '.join(unknown)}; there are {', '.join(MEASURES)}")
-    for name, possible in (("workers", can_have_workers(2)), ("profile", VALGRIND)):
+    for name, possible, why in (("workers", can_have_workers(2), "this machine or this imd cannot"),
+                                ("profile", VALGRIND, "valgrind is missing (Debian: valgrind)"),
+                                ("syscalls", STRACE, "strace is missing (Debian: strace)")):
         if name in wanted and not possible:
-            say(f"{name} is left out: this machine or this imd cannot")
+            say(f"{name} is left as it was: {why}")
             wanted.remove(name)
     return wanted
 

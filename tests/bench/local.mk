@@ -25,6 +25,7 @@ EXTRA_DIST += \
 	tests/bench/results.json \
 	tests/bench/servers.py \
 	tests/bench/size.py \
+	tests/bench/syscalls.py \
 	tests/bench/where.py
 
 bench_env = $(AM_TESTS_ENVIRONMENT) top_builddir='$(abs_top_builddir)'; export top_builddir; \
@@ -35,10 +36,11 @@ need_valgrind = test -n "$(VALGRIND)" || { echo "$@: valgrind is missing (Debian
 bench: all $(bench_programs)
 	@$(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
 
-# What valgrind tells of it: where instructions and bytes go.
+# What valgrind and strace tell of it: where instructions and bytes go, and what is asked of the kernel. Without strace
+# (Debian: strace) the table of system calls stays as it was.
 bench-profile: all $(bench_programs)
 	@$(need_valgrind)
-	@BENCH_ONLY=profile,memory; export BENCH_ONLY; $(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
+	@BENCH_ONLY=profile,syscalls,memory; export BENCH_ONLY; $(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
 
 # BENCH_RECORD=1: these are the counts to compare with from now on.
 bench-instructions: all $(bench_programs)

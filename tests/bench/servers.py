@@ -38,11 +38,18 @@ class Server:
     def __init__(self, process, urls):
         self.process, self.pid, self.urls = process, process.pid, urls
 
+    def stat(self):
+        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
+            return f.read().rpartition(")")[2].split()
+
     def times(self):
         """CPU time so far, in user mode and in the kernel; in clock ticks."""
-        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
-            fields = f.read().rpartition(")")[2].split()
+        fields = self.stat()
         return int(fields[11]), int(fields[12])
+
+    def faults(self):
+        """Pages of memory so far that were not there when they were touched, and were not read from a disk."""
+        return int(self.stat()[7])
 
     def sessions(self):
         done = subprocess.run([find_program("imctl", "IMCTL"), "--socket", self.urls["admin"], "--json", "online"],
