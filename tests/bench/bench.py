@@ -16,7 +16,7 @@ import page
 import syscalls
 import where
 from page import mark, told
-from servers import CORES, HERE, WAITED, can_have_workers, core_alone, core_letters, durable_floor, floor, imd
+from servers import CORES, HERE, WAITED, can_have_workers, core_alone, core_letters, durable_floor, floor, imd, new_memory
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1"))
 VALGRIND = os.environ.get("VALGRIND", "")
@@ -438,10 +438,12 @@ def chosen():
 def measure(name):
     WAITED.clear()
     start = time.monotonic()
+    memory = new_memory()
     part = MEASURES[name]()
     waited = statistics.median(WAITED) if WAITED else 0
     say(f"{name}: {time.monotonic() - start:.0f} s")
-    return {**part, "when": {"date": page.today(), "seconds": SECONDS, "waited": round(waited, 3), "machine": page.machine(len(CORES))}}
+    return {**part, "when": {"date": page.today(), "seconds": SECONDS, "waited": round(waited, 3), "machine": page.machine(len(CORES)),
+                             **memory}}
 
 
 def main():

@@ -1,6 +1,6 @@
 # How fast it is, beside the least that it could cost. None of this is part of make check: it takes minutes and a quiet
 # machine.
-bench_programs = tests/bench/floor tests/bench/durable_floor tests/bench/core_alone tests/bench/core_letters tests/bench/size
+bench_programs = tests/bench/floor tests/bench/durable_floor tests/bench/core_alone tests/bench/core_letters tests/bench/new_memory tests/bench/size
 EXTRA_PROGRAMS += $(bench_programs)
 tests_bench_floor_SOURCES = tests/bench/floor.c
 tests_bench_floor_LDADD = $(IM_CORE)
@@ -10,6 +10,7 @@ tests_bench_core_alone_SOURCES = tests/bench/core_alone.c tests/bench/alone.c te
 tests_bench_core_alone_LDADD = $(IM_STORES) $(IM_CORE)
 tests_bench_core_letters_SOURCES = tests/bench/core_letters.c tests/bench/alone.c tests/bench/alone.h
 tests_bench_core_letters_LDADD = $(IM_TRANSPORTS) $(IM_STORES) $(IM_CORE)
+tests_bench_new_memory_SOURCES = tests/bench/new_memory.c
 tests_bench_size_SOURCES = tests/bench/size.c
 tests_bench_size_LDADD = $(IM_STORES) $(IM_IMBENCH) $(IM_CORE)
 CLEANFILES += $(bench_programs)

@@ -93,6 +93,24 @@ def busy(when):
     return f"*The servers were kept waiting for a core {when['waited']:.0%} of the time.*" if when["waited"] > 0.1 else ""
 
 
+def new_memory(results):
+    """What it cost beside each part that stands under the first line: the median. None where nobody looked."""
+    found = {}
+    for key in ("page_us", "huge_us"):
+        costs = [r["when"][key] for r in results if key in r["when"]]
+        if not costs:
+            return None
+        found[key] = statistics.median(costs)
+    return found
+
+
+def dear(when, usual):
+    """Whatever appends to a log in memory looks worse then."""
+    if not usual or "page_us" not in when or when["page_us"] <= 1.5 * usual["page_us"]:
+        return ""
+    return f"*New memory was dear: {when['page_us']:.2g} µs for a page.*"
+
+
 def remarks(part):
     return [f"*{remark}*" for remark in part.get("remarks", [])]
 
@@ -117,12 +135,15 @@ def render(results):
     """What most parts were measured in stands above; the others say it themselves."""
     whens = collections.Counter(measured(r["when"]) for r in results.values())
     usual = whens.most_common(1)[0][0]
+    memory = new_memory([r for r in results.values() if measured(r["when"]) == usual])
     sections = [usual]
+    if memory:
+        sections.append(f"A page of new memory (4 KiB) costs {memory['page_us']:.2g} µs here, and {memory['huge_us']:.2g} µs where huge pages are asked for.")
     for name, heading, text in PARTS:
         if name not in results:
             continue
         when = results[name]["when"]
-        own = [measured(when)] * (measured(when) != usual) + [busy(when)]
+        own = [measured(when)] * (measured(when) != usual) + [busy(when), dear(when, memory)]
         sections.append("\n\n".join(filter(None, [f"### {heading}", text, *own, as_table(results[name]["rows"]), *remarks(results[name])])))
         if name in PICTURES:
             file, title = PICTURES[name]

@@ -140,6 +140,10 @@ def core_letters(scenario, store, users, messages):
     return said("core_letters", scenario, store, users, messages, core=None)
 
 
+def new_memory():
+    return said("new_memory")
+
+
 def can_have_workers(count):
     """Does this imd have so many?"""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
