@@ -39,6 +39,7 @@ RATIOS = [
     ("fan-out 8", ["fanout", "-w", 8], 1.5, 1.5),
 ]
 RATE, RATE_RATIO = 20000, 3
+MANY_MOST = 1.1  # with many connections: so many times the ratio with 1,000
 IDLE_MOST = 2.5 * 1024
 DURABLE_LEAST, DURABLE_COMMITS = 0.7, 2
 EPHEMERAL_MOST = 1.1
@@ -196,16 +197,18 @@ def most_connections():
 
 def measure_connections():
     """One round of so many takes a while: they get as much time as they need for some."""
-    rows = [["connections", "floor, µs", "classroom, µs", "÷ floor", "im.v1, µs", "÷ floor"]]
-    remarks = []
+    rows = [["connections", "floor, µs", "classroom, µs", "÷ floor", "target", "im.v1, µs", "÷ floor", "target"]]
+    at_most, remarks = [], []
     for count in (1000, most_connections()):
         say(f"{count} connections")
         results = side_by_side(["-t", max(1, count // 4000) * SECONDS, "-c", count, "pingpong"],
                                REPEATS if count > 1000 else RATIO_REPEATS)
         ratios = [quotients(results[protocol], results["floor"], *CPU) for protocol in PROTOCOLS]
+        at_most = at_most or [statistics.median(found) * MANY_MOST for found in ratios]
         row = [f"{count}", told(values(results["floor"], *CPU), ".2f")]
-        for protocol, found in zip(PROTOCOLS, ratios):
-            row += [f"{cpu(results[protocol]):.2f}", told(found, ".2f")]
+        for protocol, found, most in zip(PROTOCOLS, ratios, at_most):
+            good = statistics.median(found) <= most
+            row += [f"{cpu(results[protocol]):.2f}", told(found, ".2f", mark(good)), f"≤ {most:.2f}" if count > 1000 else ""]
         rows.append(row)
         remarks += disturbance(f"{count} connections", values(results["floor"], *CPU), *ratios)
     return {"rows": rows, "remarks": remarks}
