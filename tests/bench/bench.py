@@ -315,8 +315,8 @@ CORE_WORK = [  # title, scenario, users, messages; what makes it slower
 CORE_WAYS = [  # title, program, store; what makes it slower
     ("store in memory", core_alone, "memory", IN_MEMORY),
     ("store elsewhere", core_alone, "elsewhere", ""),
-    ("in memory, letters", core_letters, "memory", IN_MEMORY),
-    ("elsewhere, letters", core_letters, "elsewhere", "letters come from another core's cache"),
+    ("in memory + letters", core_letters, "memory", IN_MEMORY),
+    ("elsewhere + letters", core_letters, "elsewhere", "letters come from another core's cache"),
 ]
 
 
@@ -395,7 +395,8 @@ def measure_profile():
         say(f"where the time goes: {title}")
         columns.append(where.per_delivery(VALGRIND, arguments, deliveries, PROFILE_SHORT, PROFILE_LONG))
         shares.append(kernels_share([1000 if a in (2, 102) else a for a in arguments]))
-    parts = sorted({part for found in columns for part, n in found.items() if n >= 1}, key=lambda part: -columns[-1].get(part, 0))
+    parts = sorted({part for found in columns for part, n in found.items() if n >= 1},
+                   key=lambda part: -sum(found.get(part, 0) for found in columns))
     rows = [["instructions for each delivery"] + [title for title, *_ in PROFILES]]
     for part in parts:
         rows.append([part] + [f"{found.get(part, 0):,.0f}" for found in columns])

@@ -62,7 +62,8 @@ def mark(good):
 
 def told(numbers, form, remark=""):
     """The median, what there is to say of it, and how far the runs were from each other."""
-    return f"{statistics.median(numbers):{form}}{remark} ({min(numbers):{form}}–{max(numbers):{form}})"
+    to = " to " if form.startswith("+") else "–"  # a dash is no minus
+    return f"{statistics.median(numbers):{form}}{remark} ({min(numbers):{form}}{to}{max(numbers):{form}})"
 
 
 def today():
