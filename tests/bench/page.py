@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import re
+import statistics
 
 import chart
 
@@ -38,16 +39,31 @@ PARTS = [
     ("arrivals", "Arrivals", "Connecting, TLS (P-256), the upgrade and the login in its URL; 100 at a time."),
     ("core", "The core's thread alone",
      "`tests/bench/core_alone`: decoded commands in, events out and dropped. *Elsewhere*: messages are committed by other\n"
-     "threads, as with SQLite. What a message costs beyond that can be done by others: so many it keeps busy."),
+     "threads, as with SQLite. *Letters* (`tests/bench/core_letters`): both come from and go to the mailboxes of another\n"
+     "thread, and its reading and writing these is counted. What a message costs beyond that can be done by others: so many\n"
+     "it keeps busy."),
     ("workers", "Workers", "Two threads and the generator share two cores: nobody has one to themselves."),
     ("others", "The rest", ""),
     ("profile", "Where the time goes", "By callgrind, in the server's own code and its libraries."),
+    ("syscalls", "What is asked of the kernel",
+     "By `strace -c -f`, for each delivery; between threads a letter's wake-up is a write and a read. It slows the server\n"
+     "down, so that more is ready at each epoll_wait than otherwise. Page faults were counted without it. A fan-out is to 199."),
 ]
 PICTURES = {
     "ratios": ("benchmarks.svg", "CPU per delivered message, as a multiple of the floor"),
     "latency": ("benchmarks-latency.svg", "Latency by percentile at 20,000 messages a second"),
     "memory": ("benchmarks-memory.svg", "Where the bytes of an idle connection are"),
 }
+
+
+def mark(good):
+    return "" if good else " **(missed)**"
+
+
+def told(numbers, form, remark=""):
+    """The median, what there is to say of it, and how far the runs were from each other."""
+    to = " to " if form.startswith("+") else "–"  # a dash is no minus
+    return f"{statistics.median(numbers):{form}}{remark} ({min(numbers):{form}}{to}{max(numbers):{form}})"
 
 
 def today():
@@ -78,6 +94,28 @@ def busy(when):
     return f"*The servers were kept waiting for a core {when['waited']:.0%} of the time.*" if when["waited"] > 0.1 else ""
 
 
+def new_memory(results):
+    """What it cost beside each part that stands under the first line: the median. None where nobody looked."""
+    found = {}
+    for key in ("page_us", "huge_us"):
+        costs = [r["when"][key] for r in results if key in r["when"]]
+        if not costs:
+            return None
+        found[key] = statistics.median(costs)
+    return found
+
+
+def dear(when, usual):
+    """Whatever appends to a log in memory looks worse then."""
+    if not usual or "page_us" not in when or when["page_us"] <= 1.5 * usual["page_us"]:
+        return ""
+    return f"*New memory was dear: {when['page_us']:.2g} µs for a page.*"
+
+
+def remarks(part):
+    return [f"*{remark}*" for remark in part.get("remarks", [])]
+
+
 def as_table(rows):
     lines = ["| " + " | ".join(rows[0]) + " |", "|---" + "|--:" * (len(rows[0]) - 1) + "|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows[1:]])
@@ -98,13 +136,16 @@ def render(results):
     """What most parts were measured in stands above; the others say it themselves."""
     whens = collections.Counter(measured(r["when"]) for r in results.values())
     usual = whens.most_common(1)[0][0]
+    memory = new_memory([r for r in results.values() if measured(r["when"]) == usual])
     sections = [usual]
+    if memory:
+        sections.append(f"A page of new memory (4 KiB) costs {memory['page_us']:.2g} µs here, and {memory['huge_us']:.2g} µs where huge pages are asked for.")
     for name, heading, text in PARTS:
         if name not in results:
             continue
         when = results[name]["when"]
-        own = [measured(when)] * (measured(when) != usual) + [busy(when)]
-        sections.append("\n\n".join(filter(None, [f"### {heading}", text, *own, as_table(results[name]["rows"])])))
+        own = [measured(when)] * (measured(when) != usual) + [busy(when), dear(when, memory)]
+        sections.append("\n\n".join(filter(None, [f"### {heading}", text, *own, as_table(results[name]["rows"]), *remarks(results[name])])))
         if name in PICTURES:
             file, title = PICTURES[name]
             sections.append(f"![{title}]({file})")

@@ -38,11 +38,18 @@ class Server:
     def __init__(self, process, urls):
         self.process, self.pid, self.urls = process, process.pid, urls
 
+    def stat(self):
+        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
+            return f.read().rpartition(")")[2].split()
+
     def times(self):
         """CPU time so far, in user mode and in the kernel; in clock ticks."""
-        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
-            fields = f.read().rpartition(")")[2].split()
+        fields = self.stat()
         return int(fields[11]), int(fields[12])
+
+    def faults(self):
+        """Pages of memory so far that were not there when they were touched, and were not read from a disk."""
+        return int(self.stat()[7])
 
     def sessions(self):
         done = subprocess.run([find_program("imctl", "IMCTL"), "--socket", self.urls["admin"], "--json", "online"],
@@ -117,15 +124,24 @@ def imd(store="memory", core=CORES[0], wrapper=(), workers=1):
                                    "unix": f"unix:{sockets}/imd.sock", "admin": f"{sockets}/admin.sock"})
 
 
-def said(program, *arguments):
+def said(program, *arguments, core=CORES[0]):
     """What one of our small programs prints."""
     done = subprocess.run([os.path.join(BUILD, "tests/bench", program), *map(str, arguments)], stdout=subprocess.PIPE,
-                          text=True, check=True, preexec_fn=on_core(CORES[0]))
+                          text=True, check=True, preexec_fn=on_core(core))
     return json.loads(done.stdout)
 
 
 def core_alone(scenario, store, users, messages):
     return said("core_alone", scenario, store, users, messages)
+
+
+def core_letters(scenario, store, users, messages):
+    """It sees to its two threads' cores itself."""
+    return said("core_letters", scenario, store, users, messages, core=None)
+
+
+def new_memory():
+    return said("new_memory")
 
 
 def can_have_workers(count):

@@ -72,10 +72,11 @@ def instructions(valgrind, arguments, messages):
         return read_callgrind(out)
 
 
-def per_message(valgrind, arguments, short, long):
+def per_delivery(valgrind, arguments, deliveries, short, long):
     """The difference between two runs, so that what the start and the end cost does not count."""
-    few, many = (instructions(valgrind, arguments, n) for n in (short, long))
-    return {part: max(0, many[part] - few[part]) / (long - short) for part in many}
+    sends = short // deliveries + 50, long // deliveries + 250
+    few, many = (instructions(valgrind, arguments, n) for n in sends)
+    return {part: max(0, many[part] - few[part]) / ((sends[1] - sends[0]) * deliveries) for part in many}
 
 
 # Memory. The first line of a block's history that matches says whose it is.
