@@ -34,10 +34,8 @@ void im_bytes_drop(struct im_bytes **b)
         free(old);
 }
 
-void im_out_reserve(struct im_out *out, size_t more)
+void im_out_grow(struct im_out *out, size_t more)
 {
-    if (out->len + more < out->cap)
-        return;
     size_t cap = out->cap ? out->cap : 128;
     while (cap <= out->len + more)
         cap *= 2;
@@ -50,56 +48,51 @@ void im_out_str(struct im_out *out, const char *s)
     im_out_put(out, s, strlen(s));
 }
 
-/* 1233 / 4096 is nearly the logarithm of 2: so many digits that number of bits has, or one more. */
-static size_t digits_of(uint64_t n)
+/* n, of at most eight digits, in decimal: the first digit lowest, each a byte of 0 to 9. All at once: first the halves
+ * are split off, then pairs, then digits; the divisions by 100 and 10 are multiplications that are exact so far. */
+static inline uint64_t eight_digits(uint32_t n)
 {
-    static const uint64_t powers[] = {0,
-                                      10u,
-                                      100u,
-                                      1000u,
-                                      10000u,
-                                      100000u,
-                                      1000000u,
-                                      10000000u,
-                                      100000000u,
-                                      1000000000u,
-                                      10000000000u,
-                                      100000000000u,
-                                      1000000000000u,
-                                      10000000000000u,
-                                      100000000000000u,
-                                      1000000000000000u,
-                                      10000000000000000u,
-                                      100000000000000000u,
-                                      1000000000000000000u,
-                                      10000000000000000000u};
-    size_t about = (size_t)(64 - __builtin_clzll(n | 1)) * 1233 / 4096;
-    return about + (n >= powers[about]);
+    uint64_t halves = n / 10000 | (uint64_t)(n % 10000) << 32;
+    uint64_t hundreds = halves * 10486 >> 20 & 0x7f0000007fu;
+    uint64_t pairs = hundreds | (halves - hundreds * 100) << 16;
+    uint64_t tens = pairs * 103 >> 10 & 0x000f000f000f000fu;
+    return tens | (pairs - tens * 10) << 8;
 }
 
-/* In its place, two digits at a time: half the divisions. */
+enum { DIGITS = 8, BASE = 100000000 };
+
+/* The eight digits, but so many at the beginning. */
+static inline uint8_t *put_digits(uint8_t *at, uint64_t digits, unsigned skip)
+{
+    uint64_t text = htole64((digits | 0x3030303030303030u) >> skip * 8);
+    memcpy(at, &text, sizeof text);
+    return at + DIGITS - skip;
+}
+
+/* Apart, so that the usual number has nothing to save before a call. */
+static __attribute__((noinline)) uint8_t *put_long(uint8_t *at, uint64_t n)
+{
+    return put_digits(im_put_u64(at, n / BASE), eight_digits((uint32_t)(n % BASE)), 0);
+}
+
+uint8_t *im_put_u64(uint8_t *at, uint64_t n)
+{
+    if (n >= BASE)
+        return put_long(at, n);
+    uint64_t digits = eight_digits((uint32_t)n);
+    return put_digits(at, digits, (unsigned)__builtin_ctzll(digits | (uint64_t)1 << 56) / 8); /* the last one counts */
+}
+
 void im_out_u64(struct im_out *out, uint64_t n)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
-    size_t len = digits_of(n);
-    im_out_reserve(out, len);
-    uint8_t *at = out->bytes->data + (out->len += len);
-    *at = '\0';
-    for (; n >= 100; n /= 100)
-        memcpy(at -= 2, pairs + n % 100 * 2, 2);
-    if (n >= 10)
-        memcpy(at - 2, pairs + n * 2, 2);
-    else
-        at[-1] = (uint8_t)('0' + n);
+    im_out_reserve(out, IM_PUT_NUMBER);
+    im_out_until(out, im_put_u64(im_out_end(out), n));
 }
 
 void im_out_i64(struct im_out *out, int64_t n)
 {
-    if (n < 0)
-        im_out_char(out, '-');
-    im_out_u64(out, n < 0 ? -(uint64_t)n : (uint64_t)n);
+    im_out_reserve(out, IM_PUT_NUMBER);
+    im_out_until(out, im_put_i64(im_out_end(out), n));
 }
 
 /* RFC 8259, 7: what must be escaped; DEL and above pass as they are. */
@@ -122,35 +115,24 @@ static const char *json_escape(unsigned char c, char buffer[8])
     }
 }
 
-/* Copies what stands as it is, in words as long as may be, of which the last two may overlap; returns how much that
- * was. There is room for all of it. */
-static size_t copy_plain(uint8_t *to, struct im_str s)
+/* Copies what stands as it is, in words, the last of which may overlap; returns how much that was. There is room for
+ * eight bytes more. */
+static inline __attribute__((always_inline)) size_t copy_plain(uint8_t *to, struct im_str s)
 {
-    enum { WORD = sizeof(uint64_t), HALF = WORD / 2 };
-    uint32_t first, last;
-    size_t i = 0;
+    enum { WORD = sizeof(uint64_t) };
+    size_t i = 0, last = s.len < WORD ? 0 : s.len - WORD;
     for (; s.len - i >= 4 * WORD && !im_json_special_32(s.p + i); i += 4 * WORD)
         memcpy(to + i, s.p + i, 4 * WORD);
-    for (; s.len - i >= WORD && im_json_special(im_str_eight(s.p + i)) == 0; i += WORD)
-        memcpy(to + i, s.p + i, WORD);
-    if (i == s.len) /* or nothing at all */
-        return i;
-    if (s.len >= WORD && s.len - i < WORD && im_json_special(im_str_eight(s.p + s.len - WORD)) == 0) {
-        memcpy(to + s.len - WORD, s.p + s.len - WORD, WORD);
-        return s.len;
-    }
-    if (s.len < WORD && s.len >= HALF) {
-        memcpy(&first, s.p, HALF);
-        memcpy(&last, s.p + s.len - HALF, HALF);
-        if (im_json_special(first | (uint64_t)last << 32) == 0) {
-            memcpy(to, &first, HALF);
-            memcpy(to + s.len - HALF, &last, HALF);
-            return s.len;
-        }
-    }
-    for (; i < s.len && (unsigned char)s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\'; i++)
-        to[i] = (uint8_t)s.p[i];
-    return i;
+    do {
+        i = i < last ? i : last;
+        uint64_t eight = s.len < WORD ? im_str_short(s) : im_str_eight(s.p + i);
+        uint64_t special = im_json_special(eight), bytes = htole64(eight);
+        memcpy(to + i, &bytes, WORD);
+        if (special) /* as the 0 after a short string is */
+            return i + (size_t)__builtin_ctzll(special) / 8;
+        i += WORD;
+    } while (i < s.len);
+    return s.len;
 }
 
 static void escape_rest(struct im_out *out, struct im_str s)
@@ -159,7 +141,7 @@ static void escape_rest(struct im_out *out, struct im_str s)
         char buffer[8];
         im_out_str(out, json_escape((unsigned char)*s.p, buffer));
         s = (struct im_str){s.p + 1, s.len - 1};
-        im_out_reserve(out, s.len + 1);
+        im_out_reserve(out, s.len + sizeof(uint64_t));
         size_t plain = copy_plain(out->bytes->data + out->len, s);
         out->len += plain;
         s = (struct im_str){s.p + plain, s.len - plain};
@@ -169,19 +151,37 @@ static void escape_rest(struct im_out *out, struct im_str s)
 
 void im_out_json(struct im_out *out, struct im_str s)
 {
-    if (out->len + s.len + 2 >= out->cap)
-        im_out_reserve(out, s.len + 2);
-    uint8_t *at = out->bytes->data + out->len;
+    im_out_reserve(out, s.len + 2 + sizeof(uint64_t));
+    uint8_t *at = im_out_end(out);
     *at++ = '"';
     size_t plain = copy_plain(at, s);
-    out->len += 1 + plain;
-    if (plain < s.len) {
+    at += plain;
+    if (plain == s.len)
+        *at++ = '"';
+    im_out_until(out, at);
+    if (plain < s.len)
         escape_rest(out, (struct im_str){s.p + plain, s.len - plain});
-        return;
-    }
-    at[plain] = '"';
-    at[plain + 1] = '\0';
-    out->len++;
+}
+
+/* What is seldom is apart, so that there is nothing to save before a name is copied. */
+static __attribute__((noinline)) uint8_t *put_escaped(uint8_t *at, struct im_str s)
+{
+    struct im_out out = {0};
+    im_out_json(&out, s);
+    memcpy(at, out.bytes->data, out.len);
+    at += out.len;
+    im_out_clear(&out);
+    return at;
+}
+
+uint8_t *im_put_json(uint8_t *at, struct im_str s)
+{
+    size_t plain = copy_plain(at + 1, s);
+    if (plain < s.len)
+        return put_escaped(at, s);
+    *at = '"';
+    at[plain + 1] = '"';
+    return at + plain + 2;
 }
 
 /* Could this code point steer a terminal or reorder what stands around it? */

@@ -24,13 +24,18 @@ struct im_out {
     size_t len, cap;
 };
 
-void im_out_reserve(struct im_out *out, size_t more); /* room for so many bytes, and a NUL after them */
+void im_out_grow(struct im_out *out, size_t more);
+/* Room for so many bytes, and a NUL after them. */
+static inline void im_out_reserve(struct im_out *out, size_t more)
+{
+    if (out->len + more >= out->cap)
+        im_out_grow(out, more);
+}
 static inline void im_out_put(struct im_out *out, const void *data, size_t len)
 {
     if (len == 0)
         return;
-    if (out->len + len >= out->cap)
-        im_out_reserve(out, len);
+    im_out_reserve(out, len);
     memcpy(out->bytes->data + out->len, data, len);
     out->len += len;
     out->bytes->data[out->len] = '\0';
@@ -42,6 +47,29 @@ static inline void im_out_char(struct im_out *out, char c)
 {
     im_out_put(out, &c, 1);
 }
+/* To write more than one thing where im_out_reserve() has made room: from im_out_end() on, each from where the one
+ * before it ended; the end of the last goes to im_out_until(). */
+static inline uint8_t *im_out_end(struct im_out *out)
+{
+    return out->bytes->data + out->len;
+}
+static inline void im_out_until(struct im_out *out, uint8_t *end)
+{
+    out->len = (size_t)(end - out->bytes->data);
+    *end = '\0';
+}
+#define IM_PUT_LITERAL(at, literal) ((uint8_t *)memcpy(at, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
+uint8_t *im_put_u64(uint8_t *at, uint64_t n);
+static inline uint8_t *im_put_i64(uint8_t *at, int64_t n)
+{
+    *at = '-';
+    return im_put_u64(at + (n < 0), n < 0 ? -(uint64_t)n : (uint64_t)n);
+}
+uint8_t *im_put_json(uint8_t *at, struct im_str s); /* as im_out_json() */
+/* How much room these need at most. */
+#define IM_PUT_NUMBER      25
+#define IM_PUT_JSON(bytes) ((bytes)*6 + 10)
+
 void im_out_u64(struct im_out *out, uint64_t n);
 void im_out_i64(struct im_out *out, int64_t n);
 /* A JSON string with its quotes. s must be valid UTF-8. */

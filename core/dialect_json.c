@@ -110,7 +110,7 @@ static enum im_reason read_op(struct im_command *cmd, const json_t *root, struct
         return im_fail(error, IM_BAD_FIELD, "op: must be a string");
     struct im_str name = {json_string_value(op), json_string_length(op)};
     for (enum im_op i = IM_OP_NONE + 1; i < IM_OP_COUNT; i++)
-        if (im_str_eq(name, im_json_ops[i].name)) {
+        if (im_str_eq(name, im_str(im_json_ops[i].name.text))) {
             cmd->op = i;
             return IM_OK;
         }
@@ -121,12 +121,12 @@ static enum im_reason read_str(const json_t *v, const struct im_json_field *f, s
                                struct im_error *error)
 {
     if (!json_is_string(v))
-        return im_fail(error, IM_BAD_FIELD, "%s: must be a string", f->name.p);
+        return im_fail(error, IM_BAD_FIELD, "%s: must be a string", f->name.text);
     *out = (struct im_str){json_string_value(v), json_string_length(v)};
     if (memchr(out->p, '\0', out->len))
-        return im_fail(error, IM_BAD_FIELD, "%s: NUL is not allowed", f->name.p);
+        return im_fail(error, IM_BAD_FIELD, "%s: NUL is not allowed", f->name.text);
     if (f->type == IM_JSON_STR && out->len > f->max)
-        return im_fail(error, IM_TOO_LONG, "%s: at most %" PRIu64 " bytes", f->name.p, f->max);
+        return im_fail(error, IM_TOO_LONG, "%s: at most %" PRIu64 " bytes", f->name.text, f->max);
     return IM_OK;
 }
 
@@ -134,7 +134,7 @@ static enum im_reason read_pos(const json_t *v, const struct im_json_field *f, u
 {
     struct im_str s;
     if (!json_is_string(v) || read_str(v, f, &s, error) != IM_OK || !im_str_u64(s, out) || *out > f->max)
-        return im_fail(error, IM_BAD_FIELD, "%s: must be a position as the server gave it (a string)", f->name.p);
+        return im_fail(error, IM_BAD_FIELD, "%s: must be a position as the server gave it (a string)", f->name.text);
     return IM_OK;
 }
 
@@ -142,7 +142,7 @@ static enum im_reason read_u64(const json_t *v, const struct im_json_field *f, u
 {
     json_int_t n = json_is_integer(v) ? json_integer_value(v) : -1;
     if (n < 0 || (uint64_t)n > f->max)
-        return im_fail(error, IM_BAD_FIELD, "%s: must be an integer from 0 to %" PRIu64, f->name.p, f->max);
+        return im_fail(error, IM_BAD_FIELD, "%s: must be an integer from 0 to %" PRIu64, f->name.text, f->max);
     *out = (uint64_t)n;
     return IM_OK;
 }
@@ -152,7 +152,8 @@ static enum im_reason read_strs(const json_t *v, const struct im_json_field *f, 
 {
     size_t n = json_array_size(v);
     if (!json_is_array(v) || n > f->max)
-        return im_fail(error, IM_BAD_FIELD, "%s: must be an array of at most %" PRIu64 " strings", f->name.p, f->max);
+        return im_fail(error, IM_BAD_FIELD, "%s: must be an array of at most %" PRIu64 " strings", f->name.text,
+                       f->max);
     struct decoded *d = cmd->memory;
     assert(d->strings == NULL);
     d->strings = im_alloc((n + 1) * sizeof *d->strings);
@@ -181,7 +182,7 @@ static enum im_reason read_field(const json_t *v, const struct im_json_field *f,
         return read_strs(v, f, cmd, error);
     case IM_JSON_BOOL:
         if (!json_is_boolean(v))
-            return im_fail(error, IM_BAD_FIELD, "%s: must be true or false", f->name.p);
+            return im_fail(error, IM_BAD_FIELD, "%s: must be true or false", f->name.text);
         *(bool *)at = json_is_true(v);
         return IM_OK;
     }
@@ -192,10 +193,10 @@ static enum im_reason read_fields(struct im_command *cmd, const json_t *root, st
 {
     uint64_t wanted = im_json_ops[cmd->op].required | im_json_ops[cmd->op].optional;
     for (unsigned i = 0; i < IM_FIELD_COUNT; i++) {
-        const json_t *v = wanted >> i & 1 ? json_object_get(root, im_json_fields[i].name.p) : NULL;
+        const json_t *v = wanted >> i & 1 ? json_object_get(root, im_json_fields[i].name.text) : NULL;
         if (v == NULL || json_is_null(v)) {
             if (im_json_ops[cmd->op].required >> i & 1)
-                return im_fail(error, IM_BAD_FIELD, "%s: is missing", im_json_fields[i].name.p);
+                return im_fail(error, IM_BAD_FIELD, "%s: is missing", im_json_fields[i].name.text);
             continue;
         }
         enum im_reason reason = read_field(v, &im_json_fields[i], cmd, error);
@@ -214,13 +215,6 @@ static enum im_reason read_object(struct im_command *cmd, struct decoded *d, str
     if (cmd->op == IM_OP_NONE && (reason = read_id(cmd, d, error)) == IM_OK)
         reason = read_op(cmd, d->root, error);
     return reason == IM_OK ? read_fields(cmd, d->root, error) : reason;
-}
-
-enum im_reason im_json_decode(struct im_str message, struct im_command *cmd, struct im_error *error)
-{
-    if (cmd->op == IM_OP_NONE && im_json_scan(message, cmd))
-        return IM_OK;
-    return im_json_parse(message, cmd, error);
 }
 
 enum im_reason im_json_parse(struct im_str message, struct im_command *cmd, struct im_error *error)
@@ -243,8 +237,9 @@ enum im_reason im_json_parse(struct im_str message, struct im_command *cmd, stru
 static enum im_reason decode(struct im_link *link, struct im_str message, struct im_command *cmd,
                              struct im_error *error)
 {
-    (void)link;
-    return im_json_decode(message, cmd, error);
+    if ((link->utf8 || im_str_utf8(message)) && im_json_scan(message, cmd))
+        return IM_OK;
+    return im_json_parse(message, cmd, error);
 }
 
 const struct im_dialect im_dialect_json = {"im.v1", decode, im_json_encode, im_json_write};

@@ -8,7 +8,6 @@
  * literals, which costs no call. */
 
 #define PUT_STR(out, key, s) (IM_OUT_LITERAL(out, key), im_out_json(out, s))
-#define PUT_U64(out, key, n) (IM_OUT_LITERAL(out, key), im_out_u64(out, n))
 
 static void put_str(struct im_out *out, const char *key, struct im_str s)
 {
@@ -206,35 +205,45 @@ static void make_member(struct im_out *out, const struct im_msg *m)
 }
 
 static const struct {
-    const char *op;
+    struct im_str op;
     void (*make)(struct im_out *, const struct im_msg *);
 } durables[IM_EV_LAST_DURABLE + 1] = {
-    [IM_EV_MSG] = {"{\"op\":\"msg\"", make_msg},          [IM_EV_EDIT] = {"{\"op\":\"edit\"", make_edit},
-    [IM_EV_DELETE] = {"{\"op\":\"delete\"", make_delete}, [IM_EV_REACT] = {"{\"op\":\"react\"", make_react},
-    [IM_EV_MEMBER] = {"{\"op\":\"member\"", make_member},
+#define OP(name)                                                                                                       \
+    {                                                                                                                  \
+        "{\"op\":\"" name "\"", sizeof("{\"op\":\"" name "\"") - 1                                                     \
+    }
+    [IM_EV_MSG] = {OP("msg"), make_msg},          [IM_EV_EDIT] = {OP("edit"), make_edit},
+    [IM_EV_DELETE] = {OP("delete"), make_delete}, [IM_EV_REACT] = {OP("react"), make_react},
+    [IM_EV_MEMBER] = {OP("member"), make_member},
+#undef OP
 };
 
-/* Where in the log the event is; a user's own log has no seq to tell. */
-static void put_place(struct im_out *out, const struct im_msg *m, bool own)
+/* Where in the log the event is, and when it came; and whose it is, where that is not known. A user's own log has no
+ * seq to tell. Every message has it twice, once in the `ok`, so it is written in one go. */
+static void put_place(struct im_out *out, const struct im_msg *m, bool own, bool people)
 {
-    PUT_STR(out, ",\"conv\":", im_msg_conv(m, own));
+    struct im_str conv = im_msg_conv(m, own);
+    im_out_reserve(out, IM_PUT_JSON(conv.len + m->from.len + m->to.len) + 3 * IM_PUT_NUMBER + 128);
+    uint8_t *at = IM_PUT_LITERAL(im_out_end(out), ",\"conv\":");
+    at = im_put_json(at, conv);
     if (m->kind != IM_CONV_SELF)
-        PUT_U64(out, ",\"seq\":", m->seq);
-    PUT_U64(out, ",\"pos\":\"", m->pos);
-    im_out_char(out, '"');
+        at = im_put_u64(IM_PUT_LITERAL(at, ",\"seq\":"), m->seq);
+    at = im_put_u64(IM_PUT_LITERAL(at, ",\"pos\":\""), m->pos);
+    at = IM_PUT_LITERAL(at, "\"");
+    if (people) {
+        at = im_put_json(IM_PUT_LITERAL(at, ",\"from\":"), m->from);
+        at = im_put_json(IM_PUT_LITERAL(at, ",\"to\":"), m->to);
+    }
+    im_out_until(out, im_put_i64(IM_PUT_LITERAL(at, ",\"ts\":"), m->ts_ms));
 }
 
 static void make_durable(struct im_out *out, const struct im_event *e, bool own, const void *arg)
 {
     (void)arg;
-    const struct im_msg *m = &e->msg;
-    im_out_str(out, durables[e->type].op);
-    put_place(out, m, own);
-    PUT_STR(out, ",\"from\":", m->from);
-    PUT_STR(out, ",\"to\":", m->to);
-    IM_OUT_LITERAL(out, ",\"ts\":");
-    im_out_i64(out, m->ts_ms);
-    durables[e->type].make(out, m);
+    struct im_str op = durables[e->type].op;
+    im_out_put(out, op.p, op.len);
+    put_place(out, &e->msg, own, true);
+    durables[e->type].make(out, &e->msg);
     im_out_char(out, '}');
 }
 
@@ -308,9 +317,7 @@ static void put_committed(struct im_out *out, const struct im_event *e, bool dup
         put_true(out, ",\"same\":", true);
         return;
     }
-    put_place(out, &e->msg, true);
-    IM_OUT_LITERAL(out, ",\"ts\":");
-    im_out_i64(out, e->msg.ts_ms);
+    put_place(out, &e->msg, true, false);
     put_true(out, ",\"dup\":", dup);
 }
 

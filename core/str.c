@@ -54,19 +54,6 @@ bool im_str_utf8(struct im_str s)
     return true;
 }
 
-size_t im_str_json_plain(struct im_str s)
-{
-    size_t i = 0;
-    for (; s.len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
-        uint64_t found = im_json_special(im_str_eight(s.p + i));
-        if (found)
-            return i + (size_t)__builtin_ctzll(found) / 8;
-    }
-    while (i < s.len && (unsigned char)s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\')
-        i++;
-    return i;
-}
-
 bool im_str_control(struct im_str s)
 {
     const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;

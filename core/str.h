@@ -33,25 +33,55 @@ static inline uint64_t im_str_eight(const char *p)
     return le64toh(eight);
 }
 
+/* The same where there may be fewer: 0 stands for what would be at `end` and behind it. There are eight before `end`.
+ */
+static inline uint64_t im_str_eight_until(const char *p, const char *end)
+{
+    if (end - p >= 8)
+        return im_str_eight(p);
+    unsigned bits = (unsigned)(p - (end - 8)) * 8; /* of what is before p: up to all 64 of them */
+    return im_str_eight(end - 8) >> (bits - 8) >> 8;
+}
+
+/* All of s, which is less than eight bytes, and 0 after it; what is read twice is the same. */
+static inline uint64_t im_str_short(struct im_str s)
+{
+    uint32_t first, last;
+    uint16_t one, other;
+    if (s.len >= sizeof first) {
+        memcpy(&first, s.p, sizeof first);
+        memcpy(&last, s.p + s.len - sizeof last, sizeof last);
+        return le32toh(first) | (uint64_t)le32toh(last) << (s.len - sizeof last) * 8;
+    }
+    if (s.len < sizeof one)
+        return s.len == 0 ? 0 : (unsigned char)*s.p;
+    memcpy(&one, s.p, sizeof one);
+    memcpy(&other, s.p + s.len - sizeof other, sizeof other);
+    return le16toh(one) | (uint64_t)le16toh(other) << (s.len - sizeof other) * 8;
+}
+
 /* The high bit of each of eight bytes that a JSON string cannot have as it is (RFC 8259, 7): below 0x20, '"', '\\'. To
- * take from each byte what it must not be below, or 1 after what is looked for became 0, borrows from the next byte
- * where it is so: what is found first is right, and so is that there is nothing. */
+ * change 2 in each brings '"' down to 0x20, and what is below stays there. To take from each byte what it must not be
+ * below, or 1 after what is looked for became 0, borrows from the next byte where it is so: what is found first is
+ * right, and so is that there is nothing. */
 static inline uint64_t im_json_special(uint64_t eight)
 {
     const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-    uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
-    return ((eight - ones * 0x20) | (quote - ones) | (backslash - ones)) & ~eight & high;
+    uint64_t low = eight ^ ones * ('"' ^ 0x20), backslash = eight ^ ones * '\\';
+    return ((low - ones * 0x21) | (backslash - ones)) & ~eight & high;
 }
 
-/* Is there such a byte among 32? */
+/* Is there such a byte among 32? Compared sixteen at a time, where the processor can. */
 static inline bool im_json_special_32(const char *p)
 {
-    return (im_json_special(im_str_eight(p)) | im_json_special(im_str_eight(p + 8)) |
-            im_json_special(im_str_eight(p + 16)) | im_json_special(im_str_eight(p + 24))) != 0;
+    typedef uint8_t bytes __attribute__((vector_size(16)));
+    typedef uint64_t words __attribute__((vector_size(16)));
+    bytes a, b;
+    memcpy(&a, p, sizeof a);
+    memcpy(&b, p + sizeof a, sizeof b);
+    words found = (words)((a < 0x20) | (a == '"') | (a == '\\') | (b < 0x20) | (b == '"') | (b == '\\'));
+    return (found[0] | found[1]) != 0;
 }
-
-/* How much of s, from its beginning, stands in a JSON string as it is. */
-size_t im_str_json_plain(struct im_str);
 
 /* Parses all of s as an unsigned decimal number. False: empty, a stray character, or out of range. */
 bool im_str_u64(struct im_str s, uint64_t *out);

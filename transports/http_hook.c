@@ -49,7 +49,7 @@ static enum im_reason decode(struct im_link *link, struct im_str message, struct
     enum im_reason reason = IM_OK;
     cmd->op = IM_OP_SEND;
     if (OWNER(link, link)->json) {
-        reason = im_json_decode(message, cmd, error);
+        reason = im_json_parse(message, cmd, error);
     } else if (im_str_utf8(message)) {
         cmd->text = strip_line_end(message);
         cmd->have = IM_BIT(text);

@@ -2,9 +2,11 @@
 #   tests_fuzz_fuzz_<thing>_LDADD = $(IM_FUZZ)                     core alone
 #   tests_fuzz_fuzz_<thing>_LDADD = $(IM_TRANSPORTS) $(IM_FUZZ)    with the transports
 # `make check` replays the corpus. Configured with CC=clang --enable-fuzz, `make fuzz` looks for new inputs.
-FUZZ_TARGETS = tests/fuzz/fuzz_admin tests/fuzz/fuzz_config tests/fuzz/fuzz_human tests/fuzz/fuzz_json
+FUZZ_TARGETS = tests/fuzz/fuzz_admin tests/fuzz/fuzz_config tests/fuzz/fuzz_human tests/fuzz/fuzz_json \
+	tests/fuzz/fuzz_json_write
 tests_fuzz_fuzz_human_LDADD = $(IM_FUZZ)
 tests_fuzz_fuzz_json_LDADD = $(IM_FUZZ)
+tests_fuzz_fuzz_json_write_LDADD = $(IM_FUZZ)
 
 tests_fuzz_fuzz_admin_LDADD = $(IM_IMD) $(IM_WEB) $(IM_TRANSPORTS) $(IM_STORES) $(IM_FUZZ)
 tests_fuzz_fuzz_config_LDADD = $(IM_IMD) $(IM_FUZZ)

@@ -120,7 +120,10 @@ static void json_strings_of_every_length_are_escaped(void **state)
                 struct im_out out = {0};
                 im_out_json(&out, s);
                 assert_string_equal(im_out_data(&out), expected);
-                assert_int_equal(im_str_json_plain(s), strlen(rows[i].written) == 1 ? len : at);
+                uint8_t *put = im_alloc(IM_PUT_JSON(len));
+                assert_int_equal(im_put_json(put, s) - put, out.len);
+                assert_memory_equal(put, expected, out.len);
+                free(put);
                 unsigned char c = (unsigned char)rows[i].c;
                 assert_int_equal(im_str_control(s), c < 0x20 || c == 0x7f);
                 im_out_clear(&out);
@@ -137,6 +140,10 @@ static void numbers_of_every_length_are_written(void **state)
             struct im_out out = {0};
             im_out_u64(&out, n + (uint64_t)d);
             snprintf(expected, sizeof expected, "%llu", (unsigned long long)(n + (uint64_t)d));
+            assert_string_equal(im_out_data(&out), expected);
+            out.len = 0;
+            im_out_u64(&out, n - n / 3 + (uint64_t)d); /* digits that differ */
+            snprintf(expected, sizeof expected, "%llu", (unsigned long long)(n - n / 3 + (uint64_t)d));
             assert_string_equal(im_out_data(&out), expected);
             im_out_clear(&out);
         }
