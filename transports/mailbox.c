@@ -91,6 +91,18 @@ void *im_mail_write(struct im_mail *mail, struct im_mail *spare, size_t size)
     return letter;
 }
 
+void *im_mail_grow(struct im_mail *mail, struct im_letter *last, size_t more)
+{
+    struct im_bag *bag = mail->last;
+    char *end = bag->data + bag->used;
+    assert((char *)last + last->size == end && more % 8 == 0);
+    if (bag->room - bag->used < more)
+        return NULL;
+    bag->used += more;
+    last->size += (uint32_t)more;
+    return end;
+}
+
 static struct im_letter *first_letter(const struct im_mail *mail)
 {
     for (struct im_bag *bag = mail->first; bag; bag = bag->next)

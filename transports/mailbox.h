@@ -26,6 +26,9 @@ struct im_mail {
 };
 /* A new last letter, aligned to 8 bytes; its head is set and nothing else. It stays where it is until it is posted. */
 void *im_mail_write(struct im_mail *, struct im_mail *spare, size_t size);
+/* So much more room, a multiple of 8, at the end of the letter that was written last and is not posted yet: it has not
+ * moved. NULL: its bag is full. */
+void *im_mail_grow(struct im_mail *, struct im_letter *last, size_t more);
 const struct im_letter *im_mail_first(const struct im_mail *); /* not read yet; NULL: there is none */
 /* The next letter, which lives for as long as its bag; NULL: there is none left. Bags that were read to the end go to
  * `spent`, and can be read from there once more. */

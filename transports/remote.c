@@ -55,6 +55,7 @@ static void post(struct im_later *later)
     struct im_worker *w = OWNER(im_worker, later, core_post);
     if (w->core_out.letters > 0 || w->core_spent.first)
         im_mailbox_post(w->down, &w->core_out, &w->core_spent, 0);
+    w->core_run = NULL;
 }
 
 void *im_down_write(struct im_worker *w, enum im_down_kind kind, size_t size)
@@ -62,6 +63,7 @@ void *im_down_write(struct im_worker *w, enum im_down_kind kind, size_t size)
     struct im_down *d = im_mail_write(&w->core_out, &w->core_spare, size);
     d->kind = kind;
     d->slot = d->generation = 0;
+    w->core_run = NULL;
     im_soon_add(core_loop(w), &w->core_post, post);
     return d;
 }
@@ -80,7 +82,7 @@ void im_down_clear(struct im_mail *spare, struct im_mail *downs)
     struct im_down *d;
     while ((d = im_mail_read(downs, &read))) {
         if (d->kind == IM_DOWN_SEND || d->kind == IM_DOWN_OK)
-            im_event_drop(&((struct im_down_send *)(void *)d)->event);
+            im_event_drop(&((struct im_down_event *)(void *)d)->event);
         else if (d->kind == IM_DOWN_BAN)
             free(((struct im_down_ban *)(void *)d)->ban);
         else if (d->kind == IM_DOWN_UNBAN)
@@ -126,10 +128,10 @@ static bool takes(struct im_remote *r)
     return !r->closing && !r->ended;
 }
 
-static struct im_down_send *write_send(struct im_remote *r, enum im_down_kind kind, struct im_event *event,
-                                       size_t weight, size_t id_len)
+static void *write_event(struct im_remote *r, enum im_down_kind kind, struct im_event *event, size_t weight,
+                         size_t size)
 {
-    struct im_down_send *d = write_to(r, kind, sizeof *d + id_len);
+    struct im_down_event *d = write_to(r, kind, size);
     enum im_lang lang = r->link.lang;
     d->event = event;
     d->weight = weight;
@@ -139,14 +141,35 @@ static struct im_down_send *write_send(struct im_remote *r, enum im_down_kind ki
     return d;
 }
 
+/* A fan-out: the letter before says the same to another link of this worker, and takes this one too. */
+static bool join_run(struct im_remote *r, const struct im_event *event, bool own)
+{
+    struct im_down_send *run = r->worker->core_run;
+    if (!run || run->to.event != event || run->own != own || run->to.lang >= 0 || r->link.lang != r->lang)
+        return false;
+    struct im_target *more = im_mail_grow(&r->worker->core_out, &run->to.down.letter, sizeof *more);
+    if (!more)
+        return false;
+    *more = (struct im_target){r->slot, r->generation};
+    r->posted += run->to.weight;
+    return true;
+}
+
+/* With a reference to the event. */
+static void write_send(struct im_remote *r, struct im_event *event, bool own)
+{
+    struct im_down_send *d = write_event(r, IM_DOWN_SEND, event, im_event_weight(event), sizeof *d);
+    d->own = own;
+    r->worker->core_run = d;
+}
+
 static void remote_send(struct im_link *link, struct im_event *event, bool own)
 {
     struct im_remote *r = OWNER(im_remote, link, link);
-    if (!takes(r)) {
+    if (takes(r) && !join_run(r, event, own))
+        write_send(r, event, own);
+    else
         im_event_drop(&event);
-        return;
-    }
-    write_send(r, IM_DOWN_SEND, event, im_event_weight(event), 0)->own = own;
 }
 
 /* The answer to a send, which nearly every message has, needs no event of its own. */
@@ -155,7 +178,7 @@ static void send_ok(struct im_remote *r, const struct im_reply *reply)
     if (!takes(r))
         return;
     struct im_event *sent = im_event_hold(reply->send.msg);
-    struct im_down_send *d = write_send(r, IM_DOWN_OK, sent, sizeof(struct im_event), reply->id.len);
+    struct im_down_ok *d = write_event(r, IM_DOWN_OK, sent, sizeof(struct im_event), sizeof *d + reply->id.len);
     d->online = reply->send.online;
     d->dup = reply->send.dup;
     d->id_len = (uint8_t)reply->id.len;
@@ -168,7 +191,8 @@ static void remote_tell(struct im_link *link, struct im_event *event, bool own)
     struct im_remote *r = OWNER(im_remote, link, link);
     struct im_reply reply;
     if (event->type != IM_EV_OK) {
-        remote_send(link, im_event_hold(event), own);
+        if (takes(r) && !join_run(r, event, own))
+            write_send(r, im_event_hold(event), own);
     } else if (event->reply.id.len <= IM_DOWN_ID) {
         send_ok(r, &event->reply);
     } else {
@@ -373,12 +397,16 @@ static void give_or_keep(struct im_remote *r, struct im_up *up)
         end_behind(r);
 }
 
-static void on_left(struct im_remote *r, const struct im_up_left *left)
+static void on_left(struct im_worker *w, const struct im_up_left *left)
 {
-    r->given = left->weight;
-    r->queued = left->queued;
-    if (!r->closing)
-        im_core_writable(r->worker->core_env->core, &r->link);
+    size_t count = (left->up.letter.size - sizeof *left) / sizeof left->rows[0];
+    for (size_t i = 0; i < count; i++) {
+        struct im_remote *r = find(w, left->rows[i].slot);
+        r->given = left->rows[i].weight;
+        r->queued = left->rows[i].queued;
+        if (!r->closing)
+            im_core_writable(w->core_env->core, &r->link);
+    }
 }
 
 static void on_up(struct im_worker *w, struct im_up *up)
@@ -393,7 +421,7 @@ static void on_up(struct im_worker *w, struct im_up *up)
         on_opened(w, up);
         break;
     case IM_UP_LEFT:
-        on_left(find(w, up->slot), (struct im_up_left *)(void *)up);
+        on_left(w, (struct im_up_left *)(void *)up);
         break;
     case IM_UP_DONE: {
         struct im_done done = ((struct im_up_done *)(void *)up)->done;

@@ -30,7 +30,7 @@ struct im_port {
     size_t bytes;    /* of these */
     bool core_holds, held;
     uint64_t weight, told_weight; /* of what the link was given */
-    size_t told_queued;
+    uint32_t told_queued;
     struct im_port *next, **at; /* in worker->touched; at NULL: not in it */
 };
 
@@ -94,18 +94,31 @@ static void untouch(struct im_port *port)
     port->at = NULL;
 }
 
+static struct im_left *add_row(struct im_worker *w, struct im_up_left **letter)
+{
+    struct im_left *row = *letter ? im_mail_grow(&w->out, &(*letter)->up.letter, sizeof *row) : NULL;
+    if (!row) {
+        *letter = write_letter(w, IM_UP_LEFT, NULL, sizeof **letter + sizeof *row);
+        row = (*letter)->rows;
+    }
+    return row;
+}
+
 static void report(struct im_later *later)
 {
     struct im_worker *w = OWNER(im_worker, later, report);
+    struct im_up_left *letter = NULL;
     while (w->touched) {
         struct im_port *port = w->touched;
         size_t queued = port->link->ops->queued(port->link);
         untouch(port);
+        if (queued > UINT32_MAX)
+            queued = UINT32_MAX;
         if (port->weight == port->told_weight && queued == port->told_queued)
             continue;
-        struct im_up_left *left = write_letter(w, IM_UP_LEFT, port, sizeof *left);
-        left->weight = port->told_weight = port->weight;
-        left->queued = port->told_queued = queued;
+        port->told_weight = port->weight;
+        port->told_queued = (uint32_t)queued;
+        *add_row(w, &letter) = (struct im_left){port->weight, port->slot, port->told_queued};
     }
     post(&w->post);
 }
@@ -235,18 +248,22 @@ bool im_worker_banned(const struct im_worker *w, const char *peer)
 
 /* Letters from the core. */
 
+static struct im_port *find_at(struct im_worker *w, uint32_t slot, uint32_t generation)
+{
+    assert(slot < w->slot_count);
+    return w->slots[slot].generation == generation ? w->slots[slot].port : NULL;
+}
+
 static struct im_port *find(struct im_worker *w, const struct im_down *d)
 {
-    assert(d->slot < w->slot_count);
-    const struct im_slot *slot = &w->slots[d->slot];
-    return slot->generation == d->generation ? slot->port : NULL;
+    return find_at(w, d->slot, d->generation);
 }
 
 /* The link gets something to send; NULL: there is none any more. The letter keeps its reference until it is back: what
  * the core's thread made is freed there. */
-static struct im_port *serve(struct im_worker *w, const struct im_down_send *d)
+static struct im_port *serve(struct im_worker *w, const struct im_down_event *d, uint32_t slot, uint32_t generation)
 {
-    struct im_port *port = find(w, &d->down);
+    struct im_port *port = find_at(w, slot, generation);
     if (!port)
         return NULL;
     if (d->lang >= 0)
@@ -256,36 +273,44 @@ static struct im_port *serve(struct im_worker *w, const struct im_down_send *d)
     return port;
 }
 
-static void on_send(struct im_worker *w, struct im_down *down)
+static void send_to(struct im_worker *w, const struct im_down_send *d, uint32_t slot, uint32_t generation)
 {
-    struct im_down_send *d = (struct im_down_send *)(void *)down;
-    struct im_port *port = serve(w, d);
+    struct im_port *port = serve(w, &d->to, slot, generation);
     if (!port)
         return;
     const struct im_link_ops *ops = port->link->ops;
     if (ops->tell)
-        ops->tell(port->link, d->event, d->own);
+        ops->tell(port->link, d->to.event, d->own);
     else
-        ops->send(port->link, im_event_hold(d->event), d->own);
+        ops->send(port->link, im_event_hold(d->to.event), d->own);
+}
+
+static void on_send(struct im_worker *w, struct im_down *down)
+{
+    const struct im_down_send *d = (struct im_down_send *)(void *)down;
+    size_t more = (down->letter.size - sizeof *d) / sizeof d->more[0];
+    send_to(w, d, down->slot, down->generation);
+    for (size_t i = 0; i < more; i++)
+        send_to(w, d, d->more[i].slot, d->more[i].generation);
 }
 
 static void on_ok(struct im_worker *w, struct im_down *down)
 {
-    struct im_down_send *d = (struct im_down_send *)(void *)down;
-    struct im_port *port = serve(w, d);
+    struct im_down_ok *d = (struct im_down_ok *)(void *)down;
+    struct im_port *port = serve(w, &d->to, down->slot, down->generation);
     if (!port)
         return;
     const struct im_link_ops *ops = port->link->ops;
     struct im_event ok; /* only what an answer to send has is looked at */
     ok.type = IM_EV_OK;
     ok.reply = (struct im_reply){.op = IM_OP_SEND, .id = {d->id, d->id_len}};
-    ok.reply.send.msg = d->event;
+    ok.reply.send.msg = d->to.event;
     ok.reply.send.online = d->online;
     ok.reply.send.dup = d->dup;
     if (ops->tell) {
         ops->tell(port->link, &ok, false);
     } else {
-        im_event_hold(d->event);
+        im_event_hold(d->to.event);
         ops->send(port->link, im_event_reply(&ok.reply), false);
     }
 }

@@ -17,7 +17,7 @@ enum im_up_kind {
     IM_UP_OPENED,
     IM_UP_INPUT, /* a struct im_up_input */
     IM_UP_INPUT_END,
-    IM_UP_LEFT, /* so much was handed to the link, and so much of that waits in its queue */
+    IM_UP_LEFT, /* so much was handed to links, and so much of that waits in their queues */
     IM_UP_CLOSED,
     IM_UP_DONE, /* what the core wants to hear of */
     IM_UP_STOPPED,
@@ -51,10 +51,13 @@ struct im_up_input {
     _Alignas(8) char parcel[]; /* struct im_parcel */
 };
 
+/* As many as fill the letter. */
 struct im_up_left {
     struct im_up up;
-    uint64_t weight; /* of all sends that the link has been given, ever */
-    size_t queued;
+    _Alignas(8) struct im_left {
+        uint64_t weight; /* of all sends that the link has been given, ever */
+        uint32_t slot, queued;
+    } rows[];
 };
 
 struct im_up_closed {
@@ -69,8 +72,8 @@ struct im_up_done {
 
 enum im_down_kind {
     IM_DOWN_NOTHING, /* done with */
-    IM_DOWN_SEND,
-    IM_DOWN_OK, /* the answer to a send */
+    IM_DOWN_SEND,    /* an event for one link, or one after the other for many */
+    IM_DOWN_OK,      /* the answer to a send */
     IM_DOWN_HOLD,
     IM_DOWN_TAKEN, /* inputs that the core is done with */
     IM_DOWN_CLOSE,
@@ -91,12 +94,24 @@ struct im_down {
     uint32_t slot, generation;
 };
 
-struct im_down_send {
-    struct im_down down;
+/* SEND and OK. */
+struct im_down_event {
+    struct im_down down;    /* the first link, of perhaps many */
     struct im_event *event; /* the letter's reference; OK: what was committed */
-    size_t weight;
+    size_t weight;          /* for each link */
+    int8_t lang;            /* an enum im_lang that is new, or -1 */
+};
+
+struct im_down_send {
+    struct im_down_event to;
     bool own;
-    int8_t lang; /* an enum im_lang that is new, or -1 */
+    _Alignas(8) struct im_target {
+        uint32_t slot, generation;
+    } more[]; /* as many as fill the letter */
+};
+
+struct im_down_ok {
+    struct im_down_event to;
     bool online, dup;
     uint8_t id_len;
     char id[];
@@ -175,6 +190,7 @@ struct im_worker {
     struct im_mail core_in; /* taken, and not read yet */
     struct event *core_mail;
     struct im_mail core_out, core_spent, core_spare;
+    struct im_down_send *core_run; /* the last letter of core_out, if more links can be added to it */
     struct im_later core_post;
     struct im_remote **remotes; /* by slot */
     uint32_t remote_count;

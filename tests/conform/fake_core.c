@@ -134,6 +134,17 @@ void seen_send_event(struct seen *s, struct im_event *e, bool own)
     s->core->down = false;
 }
 
+void seen_tell_event(struct seen *s, struct im_event *e, bool own)
+{
+    if (!s->link->ops->tell) {
+        seen_send_event(s, im_event_hold(e), own);
+        return;
+    }
+    s->core->down = true;
+    s->link->ops->tell(s->link, e, own);
+    s->core->down = false;
+}
+
 void seen_send(struct seen *s, const char *text)
 {
     seen_send_event(s, im_event_notice(IM_OK, im_str(text)), false);

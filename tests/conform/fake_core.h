@@ -40,6 +40,7 @@ void fake_core_clear(struct im_core *);
 /* Down-calls. */
 void seen_send(struct seen *, const char *text);                  /* a notice */
 void seen_send_event(struct seen *, struct im_event *, bool own); /* takes over the reference */
+void seen_tell_event(struct seen *, struct im_event *, bool own); /* the reference stays the caller's */
 void seen_hold(struct seen *, bool on);
 void seen_close(struct seen *, enum im_reason);
 size_t seen_queued(struct seen *);

@@ -639,6 +639,102 @@ static void letters_of_all_workers_come_in_order(void **state)
     im_worker_free(&two.workers[1]);
 }
 
+/* The same event to one after the other, as a group's message goes. */
+static void fan_out(struct seen *const *to, size_t count, const char *text)
+{
+    struct im_event *event = im_event_notice(IM_OK, im_str(text));
+    for (size_t i = 0; i < count; i++)
+        seen_tell_event(to[i], event, false);
+    im_event_drop(&event);
+}
+
+static void what_goes_to_many_keeps_its_place(void **state)
+{
+    enum { MANY = 5 };
+    struct world *w = *state;
+    struct peer *peers[MANY];
+    struct seen *seen[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        peers[i] = enter(w, &seen[i]);
+    seen_send(seen[0], "before");
+    fan_out(seen, MANY, "one for all");
+    seen_send(seen[2], "between");
+    fan_out(seen, MANY, "another for all");
+    fan_out(seen, MANY, "a third");
+    seen_send(seen[4], "behind");
+    expect_text(w, peers[0], "before");
+    for (size_t i = 0; i < MANY; i++) {
+        expect_text(w, peers[i], "one for all");
+        if (i == 2)
+            expect_text(w, peers[i], "between");
+        expect_text(w, peers[i], "another for all");
+        expect_text(w, peers[i], "a third");
+    }
+    expect_text(w, peers[4], "behind");
+    for (size_t i = 0; i < MANY; i++)
+        UNTIL(&w->stage, seen_queued(seen[i]) == 0);
+}
+
+/* One is closed between two of them, and one ends at the worker before the core can know. */
+static void what_goes_to_many_passes_over_who_has_left(void **state)
+{
+    enum { MANY = 5 };
+    struct world *w = *state;
+    struct peer *peers[MANY];
+    struct seen *seen[MANY];
+    struct im_worker_stats before, now;
+    for (size_t i = 0; i < MANY; i++)
+        peers[i] = enter(w, &seen[i]);
+    settle(w);
+    im_worker_look(w->worker, &before);
+    peer_free(&w->stage, &peers[1]);
+    uint64_t give_up = now_ms() + WAIT_MS;
+    do {
+        assert_true(now_ms() < give_up);
+        stage_step_peers(&w->stage);
+        im_worker_look(w->worker, &now);
+    } while (now.up.posted == before.up.posted);
+    assert_int_equal(now.links, MANY);
+    fan_out(seen, MANY, "one for all");
+    seen_close(seen[3], IM_KICKED);
+    fan_out(seen, MANY, "another for all");
+    for (size_t i = 0; i < MANY; i += 2) {
+        expect_text(w, peers[i], "one for all");
+        expect_text(w, peers[i], "another for all");
+    }
+    expect_text(w, peers[3], "one for all");
+    expect_close(w, peers[3], IM_KICKED);
+    UNTIL(&w->stage, seen[1]->closes == 1 && seen[3]->closes == 1);
+    for (size_t i = 0; i < MANY; i += 2)
+        UNTIL(&w->stage, seen_queued(seen[i]) == 0);
+}
+
+/* … and takes few letters, though more than one bag. */
+static void one_event_can_go_to_very_many(void **state)
+{
+    enum { TIMES = 3000 };
+    struct world *w = *state;
+    struct peer *peers[2];
+    struct seen *seen[2], *all[2 * TIMES];
+    struct im_worker_stats before, now;
+    for (size_t i = 0; i < 2; i++)
+        peers[i] = enter(w, &seen[i]);
+    for (size_t i = 0; i < 2 * TIMES; i++)
+        all[i] = seen[i % 2];
+    im_worker_look(w->worker, &before);
+    fan_out(all, 2 * TIMES, "again");
+    seen_send(seen[1], "the end");
+    for (size_t i = 0; i < TIMES; i++) {
+        expect_text(w, peers[0], "again");
+        expect_text(w, peers[1], "again");
+    }
+    expect_text(w, peers[1], "the end");
+    im_worker_look(w->worker, &now);
+    assert_true(now.down.posted - before.down.posted <= 10);
+    for (size_t i = 0; i < 2; i++)
+        UNTIL(&w->stage, seen_queued(seen[i]) == 0);
+}
+
 static void holding_takes_effect_between_two_messages(void **state)
 {
     struct world *w = *state;
@@ -1183,6 +1279,9 @@ static const struct promise {
     {"letters_of_all_workers_come_in_order", letters_of_all_workers_come_in_order, plain_worker},
     {"letters_come_before_what_the_cores_own_links_bring", letters_come_before_what_the_cores_own_links_bring,
      plain_worker},
+    {"what_goes_to_many_keeps_its_place", what_goes_to_many_keeps_its_place, any},
+    {"what_goes_to_many_passes_over_who_has_left", what_goes_to_many_passes_over_who_has_left, with_worker},
+    {"one_event_can_go_to_very_many", one_event_can_go_to_very_many, with_worker},
     {"holding_takes_effect_between_two_messages", holding_takes_effect_between_two_messages, any},
     {"writable_comes_when_all_has_left", writable_comes_when_all_has_left, any},
     {"writable_comes_when_a_slow_reader_reads_on", writable_comes_when_a_slow_reader_reads_on, any},

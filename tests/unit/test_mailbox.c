@@ -156,6 +156,46 @@ static void test_bags_can_be_read_again_and_used_again(void **state)
     assert_int_equal(f->spare.bags, spare - 1);
 }
 
+/* … and is copied whole where a batch is put behind another. */
+static void test_the_last_letter_can_grow(void **state)
+{
+    struct fixture *f = *state;
+    struct im_mail mail = {0}, back = {0};
+    write_note(&f->out, &f->spare, 0, 40);
+    im_mailbox_post(f->box, &f->out, &f->spent, 0);
+    for (uint32_t i = 1; i < 4; i++) {
+        struct note *note = im_mail_write(&f->out, &f->spare, sizeof *note);
+        unsigned char *more;
+        note->number = i;
+        note->fill = 0;
+        while ((note->fill < 800 || i == 2) && (more = im_mail_grow(&f->out, &note->letter, 16))) {
+            assert_ptr_equal(more, note->data + note->fill);
+            memset(more, (int)i, 16);
+            note->fill += 16;
+        }
+        assert_int_equal(note->letter.size, sizeof *note + note->fill);
+        if (i == 2) /* the bag is full */
+            assert_in_range(note->fill, 14000, 16384);
+    }
+    write_note(&f->out, &f->spare, 4, 3);
+    assert_int_equal(f->out.letters, 4);
+    im_mailbox_post(f->box, &f->out, &f->spent, 0);
+    struct note *note = im_mail_write(&f->out, &f->spare, sizeof *note);
+    note->number = 5;
+    note->fill = 16;
+    memset(im_mail_grow(&f->out, &note->letter, 16), 5, 16);
+    im_mailbox_post(f->box, &f->out, &f->spent, 0);
+    im_mailbox_take(f->box, &mail, &back);
+    read_note(&mail, &f->spent, 0, 40);
+    read_note(&mail, &f->spent, 1, 800);
+    const struct im_letter *full = im_mail_first(&mail);
+    read_note(&mail, &f->spent, 2, full->size - sizeof(struct note));
+    read_note(&mail, &f->spent, 3, 800);
+    read_note(&mail, &f->spent, 4, 3);
+    read_note(&mail, &f->spent, 5, 16);
+    assert_null(im_mail_read(&mail, &f->spent));
+}
+
 static void check_ticket(struct im_mail *mail, struct im_mail *spent, uint32_t ticket, uint32_t number)
 {
     assert_int_equal(im_mail_first(mail)->ticket, ticket);
@@ -230,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_receiver_is_woken_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_small_batches_share_a_bag, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bags_can_be_read_again_and_used_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_last_letter_can_grow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_batches_have_tickets_in_the_order_of_posting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_threads, set_up, tear_down),
     };
