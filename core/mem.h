@@ -12,4 +12,12 @@ void *im_realloc(void *old, size_t size);                 /* old may be NULL */
 void im_no_memory(size_t size) __attribute__((noreturn)); /* for what is not asked for here */
 char *im_strndup(const char *s, size_t len);              /* NUL-terminated copy of len bytes */
 
+/* Starts to bring so many bytes into the cache: they will be needed a little later. p may be anything. */
+static inline void im_warm(const void *p, size_t bytes)
+{
+    enum { LINE = 64 };
+    for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch((const char *)p + i);
+}
+
 #endif
