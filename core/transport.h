@@ -23,7 +23,8 @@ struct im_link_ops {
      * Never fails: a broken link reports im_core_closed() later. After close(), does nothing but drop. */
     void (*send)(struct im_link *, struct im_event *, bool own);
     /* As send(), for a link that needs no reference: the event stays the caller's, and may be held by who needs it
-     * longer; but for an answer to `send`, which may be on the caller's stack. NULL: send() has to do. */
+     * longer; but for an answer to `send`, which may be on the caller's stack, and what it answers too. NULL: send()
+     * has to do. */
     void (*tell)(struct im_link *, struct im_event *, bool own);
     /* Bytes accepted by send() that have not yet left for the socket. At 0 the core takes it that everything has left:
      * so after a failure this never falls again, and what a closing link dropped keeps it above 0 until

@@ -205,3 +205,93 @@ void im_parcel_open(struct im_parcel *p, struct im_command *cmd)
     for (uint64_t left = p->have; left; left &= left - 1)
         get_field(&at, cmd, (unsigned)__builtin_ctzll(left));
 }
+
+/* The strings stand one behind the other; those first that are in a brief one, too. */
+struct im_slip {
+    uint64_t pos, seq, ref;
+    int64_t ts_ms;
+    uint8_t kind, have; /* have: a bit for each string */
+    bool bot, hidden;
+    uint16_t len[8];
+    char data[];
+};
+
+static const uint16_t strings[] = {
+    offsetof(struct im_msg, to),       offsetof(struct im_msg, to_key),   offsetof(struct im_msg, from),
+    offsetof(struct im_msg, from_key), offsetof(struct im_msg, cid),      offsetof(struct im_msg, mime),
+    offsetof(struct im_msg, body),     offsetof(struct im_msg, mentions),
+};
+enum { STRINGS = sizeof strings / sizeof *strings, STRINGS_BRIEF = 2 };
+_Static_assert(STRINGS == sizeof((struct im_slip *)NULL)->len / sizeof(uint16_t), "each string has a length");
+
+static const struct im_str *string_of(const struct im_msg *m, size_t i)
+{
+    return (const struct im_str *)(const void *)((const char *)m + strings[i]);
+}
+
+static size_t strings_of(bool brief)
+{
+    return brief ? STRINGS_BRIEF : STRINGS;
+}
+
+/* How it stands now, and whom it concerns, is said of other things than a message that is just sent. */
+static bool packs(const struct im_msg *m)
+{
+    return !m->deleted && m->edited_ms == 0 && m->reactions.len == 0 && m->user.len == 0;
+}
+
+size_t im_slip_size(const struct im_msg *m, bool brief)
+{
+    size_t size = offsetof(struct im_slip, data);
+    if (!brief && !packs(m))
+        return 0;
+    for (size_t i = 0; i < strings_of(brief); i++) {
+        size_t len = string_of(m, i)->len;
+        if (len > UINT16_MAX)
+            return 0;
+        size += len;
+    }
+    return padded(size);
+}
+
+void im_slip_pack(struct im_slip *slip, const struct im_msg *m, bool brief)
+{
+    char *at = slip->data;
+    slip->pos = m->pos;
+    slip->seq = m->seq;
+    slip->ref = m->ref;
+    slip->ts_ms = m->ts_ms;
+    slip->kind = (uint8_t)m->kind;
+    slip->bot = m->bot;
+    slip->hidden = m->hidden;
+    slip->have = 0;
+    for (size_t i = 0; i < strings_of(brief); i++) {
+        const struct im_str *s = string_of(m, i);
+        if (!s->p)
+            continue;
+        slip->have |= (uint8_t)(1u << i);
+        slip->len[i] = (uint16_t)s->len;
+        memcpy(at, s->p, s->len);
+        at += s->len;
+    }
+}
+
+void im_slip_open(const struct im_slip *slip, struct im_msg *m)
+{
+    const char *at = slip->data;
+    *m = (struct im_msg){
+        .kind = (enum im_conv_kind)slip->kind,
+        .pos = slip->pos,
+        .seq = slip->seq,
+        .ts_ms = slip->ts_ms,
+        .ref = slip->ref,
+        .bot = slip->bot,
+        .hidden = slip->hidden,
+    };
+    for (size_t i = 0; i < STRINGS; i++) {
+        if (!(slip->have & 1u << i))
+            continue;
+        *(struct im_str *)(void *)((char *)m + strings[i]) = (struct im_str){at, slip->len[i]};
+        at += slip->len[i];
+    }
+}

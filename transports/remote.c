@@ -81,8 +81,8 @@ void im_down_clear(struct im_mail *spare, struct im_mail *downs)
     struct im_mail read = {0};
     struct im_down *d;
     while ((d = im_mail_read(downs, &read))) {
-        if (d->kind == IM_DOWN_SEND || d->kind == IM_DOWN_OK)
-            im_event_drop(&((struct im_down_event *)(void *)d)->event);
+        if (d->kind == IM_DOWN_SEND)
+            im_event_drop(&((struct im_down_send *)(void *)d)->event);
         else if (d->kind == IM_DOWN_BAN)
             free(((struct im_down_ban *)(void *)d)->ban);
         else if (d->kind == IM_DOWN_UNBAN)
@@ -128,12 +128,11 @@ static bool takes(struct im_remote *r)
     return !r->closing && !r->ended;
 }
 
-static void *write_event(struct im_remote *r, enum im_down_kind kind, struct im_event *event, size_t weight,
-                         size_t size)
+static void *write_say(struct im_remote *r, enum im_down_kind kind, bool own, size_t weight, size_t size)
 {
-    struct im_down_event *d = write_to(r, kind, size);
+    struct im_down_say *d = write_to(r, kind, size);
     enum im_lang lang = r->link.lang;
-    d->event = event;
+    d->own = own;
     d->weight = weight;
     d->lang = lang == r->lang ? -1 : (int8_t)lang;
     r->lang = lang;
@@ -145,31 +144,41 @@ static void *write_event(struct im_remote *r, enum im_down_kind kind, struct im_
 static bool join_run(struct im_remote *r, const struct im_event *event, bool own)
 {
     struct im_down_send *run = r->worker->core_run;
-    if (!run || run->to.event != event || run->own != own || run->to.lang >= 0 || r->link.lang != r->lang)
+    if (!run || run->event != event || run->say.own != own || run->say.lang >= 0 || r->link.lang != r->lang)
         return false;
-    struct im_target *more = im_mail_grow(&r->worker->core_out, &run->to.down.letter, sizeof *more);
+    struct im_target *more = im_mail_grow(&r->worker->core_out, &run->say.down.letter, sizeof *more);
     if (!more)
         return false;
     *more = (struct im_target){r->slot, r->generation};
-    r->posted += run->to.weight;
+    r->posted += run->say.weight;
     return true;
 }
 
-/* With a reference to the event. */
-static void write_send(struct im_remote *r, struct im_event *event, bool own)
+/* A message for few goes as a copy: shorter than what its event would take from one cache to the other and back, and
+ * the event can be freed at once. False: it does not. */
+static bool write_msg(struct im_remote *r, const struct im_event *event, bool own)
 {
-    struct im_down_send *d = write_event(r, IM_DOWN_SEND, event, im_event_weight(event), sizeof *d);
-    d->own = own;
+    size_t size = event->type == IM_EV_MSG && im_event_for_few(event) ? im_slip_size(&event->msg, false) : 0;
+    if (size == 0)
+        return false;
+    struct im_down_msg *d = write_say(r, IM_DOWN_MSG, own, im_event_weight(event), sizeof *d + size);
+    im_slip_pack((struct im_slip *)(void *)d->slip, &event->msg, false);
+    return true;
+}
+
+static void say(struct im_remote *r, struct im_event *event, bool own)
+{
+    if (!takes(r) || join_run(r, event, own) || write_msg(r, event, own))
+        return;
+    struct im_down_send *d = write_say(r, IM_DOWN_SEND, own, im_event_weight(event), sizeof *d);
+    d->event = im_event_hold(event);
     r->worker->core_run = d;
 }
 
 static void remote_send(struct im_link *link, struct im_event *event, bool own)
 {
-    struct im_remote *r = OWNER(im_remote, link, link);
-    if (takes(r) && !join_run(r, event, own))
-        write_send(r, event, own);
-    else
-        im_event_drop(&event);
+    say(OWNER(im_remote, link, link), event, own);
+    im_event_drop(&event);
 }
 
 /* The answer to a send, which nearly every message has, needs no event of its own. */
@@ -177,13 +186,17 @@ static void send_ok(struct im_remote *r, const struct im_reply *reply)
 {
     if (!takes(r))
         return;
-    struct im_event *sent = im_event_hold(reply->send.msg);
-    struct im_down_ok *d = write_event(r, IM_DOWN_OK, sent, sizeof(struct im_event), sizeof *d + reply->id.len);
+    const struct im_msg *sent = &reply->send.msg->msg;
+    size_t size = im_slip_size(sent, true); /* names always fit */
+    assert(size > 0);
+    struct im_down_ok *d = write_say(r, IM_DOWN_OK, false, sizeof(struct im_event), sizeof *d + size + reply->id.len);
+    im_slip_pack((struct im_slip *)(void *)d->slip, sent, true);
     d->online = reply->send.online;
     d->dup = reply->send.dup;
+    d->id = (uint16_t)size;
     d->id_len = (uint8_t)reply->id.len;
     if (reply->id.len > 0)
-        memcpy(d->id, reply->id.p, reply->id.len);
+        memcpy(d->slip + size, reply->id.p, reply->id.len);
 }
 
 static void remote_tell(struct im_link *link, struct im_event *event, bool own)
@@ -191,8 +204,7 @@ static void remote_tell(struct im_link *link, struct im_event *event, bool own)
     struct im_remote *r = OWNER(im_remote, link, link);
     struct im_reply reply;
     if (event->type != IM_EV_OK) {
-        if (takes(r) && !join_run(r, event, own))
-            write_send(r, im_event_hold(event), own);
+        say(r, event, own);
     } else if (event->reply.id.len <= IM_DOWN_ID) {
         send_ok(r, &event->reply);
     } else {

@@ -259,9 +259,8 @@ static struct im_port *find(struct im_worker *w, const struct im_down *d)
     return find_at(w, d->slot, d->generation);
 }
 
-/* The link gets something to send; NULL: there is none any more. The letter keeps its reference until it is back: what
- * the core's thread made is freed there. */
-static struct im_port *serve(struct im_worker *w, const struct im_down_event *d, uint32_t slot, uint32_t generation)
+/* The link gets something to send; NULL: there is none any more. */
+static struct im_port *serve(struct im_worker *w, const struct im_down_say *d, uint32_t slot, uint32_t generation)
 {
     struct im_port *port = find_at(w, slot, generation);
     if (!port)
@@ -273,16 +272,17 @@ static struct im_port *serve(struct im_worker *w, const struct im_down_event *d,
     return port;
 }
 
+/* The letter keeps its reference until it is back: what the core's thread made is freed there. */
 static void send_to(struct im_worker *w, const struct im_down_send *d, uint32_t slot, uint32_t generation)
 {
-    struct im_port *port = serve(w, &d->to, slot, generation);
+    struct im_port *port = serve(w, &d->say, slot, generation);
     if (!port)
         return;
     const struct im_link_ops *ops = port->link->ops;
     if (ops->tell)
-        ops->tell(port->link, d->to.event, d->own);
+        ops->tell(port->link, d->event, d->say.own);
     else
-        ops->send(port->link, im_event_hold(d->to.event), d->own);
+        ops->send(port->link, im_event_hold(d->event), d->say.own);
 }
 
 static void on_send(struct im_worker *w, struct im_down *down)
@@ -294,23 +294,36 @@ static void on_send(struct im_worker *w, struct im_down *down)
         send_to(w, d, d->more[i].slot, d->more[i].generation);
 }
 
+static void on_msg(struct im_worker *w, struct im_down *down)
+{
+    struct im_down_msg *d = (struct im_down_msg *)(void *)down;
+    struct im_port *port = serve(w, &d->say, down->slot, down->generation);
+    if (!port)
+        return;
+    struct im_msg msg;
+    im_slip_open((struct im_slip *)(void *)d->slip, &msg);
+    port->link->ops->send(port->link, im_event_new(IM_EV_MSG, &msg), d->say.own);
+}
+
 static void on_ok(struct im_worker *w, struct im_down *down)
 {
     struct im_down_ok *d = (struct im_down_ok *)(void *)down;
-    struct im_port *port = serve(w, &d->to, down->slot, down->generation);
+    struct im_port *port = serve(w, &d->say, down->slot, down->generation);
     if (!port)
         return;
     const struct im_link_ops *ops = port->link->ops;
-    struct im_event ok; /* only what an answer to send has is looked at */
+    struct im_event ok, sent; /* only what an answer to send has is looked at */
+    sent.type = IM_EV_MSG;
+    im_slip_open((struct im_slip *)(void *)d->slip, &sent.msg);
     ok.type = IM_EV_OK;
-    ok.reply = (struct im_reply){.op = IM_OP_SEND, .id = {d->id, d->id_len}};
-    ok.reply.send.msg = d->to.event;
+    ok.reply = (struct im_reply){.op = IM_OP_SEND, .id = {d->slip + d->id, d->id_len}};
+    ok.reply.send.msg = &sent;
     ok.reply.send.online = d->online;
     ok.reply.send.dup = d->dup;
     if (ops->tell) {
         ops->tell(port->link, &ok, false);
     } else {
-        im_event_hold(d->to.event);
+        ok.reply.send.msg = im_event_new(IM_EV_MSG, &sent.msg);
         ops->send(port->link, im_event_reply(&ok.reply), false);
     }
 }
@@ -423,12 +436,19 @@ static void on_halt(struct im_worker *w, struct im_down *d)
 }
 
 static void (*const on_down[])(struct im_worker *, struct im_down *) = {
-    [IM_DOWN_SEND] = on_send,   [IM_DOWN_OK] = on_ok,
-    [IM_DOWN_HOLD] = on_hold,   [IM_DOWN_TAKEN] = on_taken,
-    [IM_DOWN_CLOSE] = on_close, [IM_DOWN_CONFIGURE] = on_configure,
-    [IM_DOWN_BAN] = on_ban,     [IM_DOWN_UNBAN] = on_unban,
-    [IM_DOWN_PAUSE] = on_pause, [IM_DOWN_CLOSE_LISTENERS] = on_close_listeners,
-    [IM_DOWN_STOP] = on_stop,   [IM_DOWN_HALT] = on_halt,
+    [IM_DOWN_SEND] = on_send,
+    [IM_DOWN_MSG] = on_msg,
+    [IM_DOWN_OK] = on_ok,
+    [IM_DOWN_HOLD] = on_hold,
+    [IM_DOWN_TAKEN] = on_taken,
+    [IM_DOWN_CLOSE] = on_close,
+    [IM_DOWN_CONFIGURE] = on_configure,
+    [IM_DOWN_BAN] = on_ban,
+    [IM_DOWN_UNBAN] = on_unban,
+    [IM_DOWN_PAUSE] = on_pause,
+    [IM_DOWN_CLOSE_LISTENERS] = on_close_listeners,
+    [IM_DOWN_STOP] = on_stop,
+    [IM_DOWN_HALT] = on_halt,
 };
 
 /* Human mode tells clock times. */

@@ -73,6 +73,7 @@ struct im_up_done {
 enum im_down_kind {
     IM_DOWN_NOTHING, /* done with */
     IM_DOWN_SEND,    /* an event for one link, or one after the other for many */
+    IM_DOWN_MSG,     /* a message for one link, as a copy */
     IM_DOWN_OK,      /* the answer to a send */
     IM_DOWN_HOLD,
     IM_DOWN_TAKEN, /* inputs that the core is done with */
@@ -94,27 +95,33 @@ struct im_down {
     uint32_t slot, generation;
 };
 
-/* SEND and OK. */
-struct im_down_event {
-    struct im_down down;    /* the first link, of perhaps many */
-    struct im_event *event; /* the letter's reference; OK: what was committed */
-    size_t weight;          /* for each link */
-    int8_t lang;            /* an enum im_lang that is new, or -1 */
+/* SEND, MSG and OK. */
+struct im_down_say {
+    struct im_down down; /* the first link, of perhaps many */
+    int8_t lang;         /* an enum im_lang that is new, or -1 */
+    bool own;
+    size_t weight; /* for each link */
 };
 
 struct im_down_send {
-    struct im_down_event to;
-    bool own;
+    struct im_down_say say;
+    struct im_event *event; /* the letter's reference */
     _Alignas(8) struct im_target {
         uint32_t slot, generation;
     } more[]; /* as many as fill the letter */
 };
 
+struct im_down_msg {
+    struct im_down_say say;
+    _Alignas(8) char slip[]; /* struct im_slip */
+};
+
 struct im_down_ok {
-    struct im_down_event to;
+    struct im_down_say say;
     bool online, dup;
     uint8_t id_len;
-    char id[];
+    uint16_t id;             /* where the request's id is, from the slip's beginning */
+    _Alignas(8) char slip[]; /* struct im_slip: what was committed, in brief */
 };
 
 struct im_down_hold {

@@ -134,12 +134,104 @@ static void test_what_is_not_there(void **state)
     free(p);
 }
 
+static struct im_slip *send_slip(const struct im_msg *m, bool brief, struct im_msg *out)
+{
+    size_t size = im_slip_size(m, brief);
+    struct im_slip *slip = im_alloc(size);
+    assert_in_range(size, 1, 100000);
+    assert_int_equal(size % 8, 0);
+    memset((void *)slip, 0xa5, size);
+    im_slip_pack(slip, m, brief);
+    memset(out, 0x5a, sizeof *out);
+    im_slip_open(slip, out);
+    return slip;
+}
+
+static void check_absent(struct im_str s)
+{
+    assert_null(s.p);
+    assert_int_equal(s.len, 0);
+}
+
+static const struct im_msg message = {
+    .kind = IM_CONV_DIRECT,
+    .pos = UINT64_MAX,
+    .seq = 7,
+    .ts_ms = -1,
+    .from = {"Xiao Ming", 9},
+    .from_key = {"xiao ming", 9},
+    .to = {"Li", 2},
+    .to_key = {"li", 2},
+    .cid = {"", 0},
+    .body = {"How do you do?", 14},
+    .mentions = {"li", 2},
+    .ref = 6,
+    .bot = true,
+    .hidden = true,
+};
+
+static void test_a_slip_says_what_the_message_does(void **state)
+{
+    struct im_msg got;
+    (void)state;
+    struct im_slip *slip = send_slip(&message, false, &got);
+    assert_int_equal(got.kind, message.kind);
+    assert_true(got.pos == message.pos && got.seq == message.seq && got.ts_ms == message.ts_ms);
+    assert_true(got.ref == message.ref && got.bot && got.hidden && !got.deleted);
+    check_str(got.from, message.from);
+    check_str(got.from_key, message.from_key);
+    check_str(got.to, message.to);
+    check_str(got.to_key, message.to_key);
+    check_str(got.cid, message.cid); /* empty is not absent */
+    check_str(got.body, message.body);
+    check_str(got.mentions, message.mentions);
+    check_absent(got.mime);
+    check_absent(got.user);
+    check_absent(got.reactions);
+    free(slip);
+}
+
+static void test_a_brief_slip_says_where_it_is(void **state)
+{
+    struct im_msg got;
+    (void)state;
+    struct im_slip *slip = send_slip(&message, true, &got);
+    assert_int_equal(got.kind, message.kind);
+    assert_true(got.pos == message.pos && got.seq == message.seq && got.ts_ms == message.ts_ms);
+    check_str(got.to, message.to);
+    check_str(got.to_key, message.to_key);
+    check_absent(got.from);
+    check_absent(got.body);
+    free(slip);
+}
+
+static void test_what_is_no_plain_message_has_no_slip(void **state)
+{
+    struct im_msg m = message;
+    (void)state;
+    m.deleted = true;
+    assert_int_equal(im_slip_size(&m, false), 0);
+    m = message;
+    m.edited_ms = 1;
+    assert_int_equal(im_slip_size(&m, false), 0);
+    m = message;
+    m.reactions = IM_STR("+ 1 0");
+    assert_int_equal(im_slip_size(&m, false), 0);
+    m = message;
+    m.body.len = UINT16_MAX + 1;
+    assert_int_equal(im_slip_size(&m, false), 0);
+    assert_true(im_slip_size(&m, true) > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_field),
         cmocka_unit_test(test_all_of_them),
         cmocka_unit_test(test_what_is_not_there),
+        cmocka_unit_test(test_a_slip_says_what_the_message_does),
+        cmocka_unit_test(test_a_brief_slip_says_where_it_is),
+        cmocka_unit_test(test_what_is_no_plain_message_has_no_slip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
