@@ -2,6 +2,7 @@
 #define IM_CORE_MEM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Allocation that never returns NULL. What peers can make the server hold is bounded by configuration (`limits`),
  * so running out of memory is the machine's failure, not a peer's: the process aborts and the log recovers at boot.
@@ -17,7 +18,7 @@ static inline void im_warm(const void *p, size_t bytes)
 {
     enum { LINE = 64 };
     for (size_t i = 0; i < bytes; i += LINE)
-        __builtin_prefetch((const char *)p + i);
+        __builtin_prefetch((const void *)((uintptr_t)p + i));
 }
 
 #endif

@@ -1,16 +1,17 @@
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "stores/memory.h"
 
 /* What grows with the log comes from here: blocks, cut from pieces that the kernel may back with one large page each. A
- * new page of memory costs more than all else that is done with a message, and on a virtual machine many times that; a
- * large one costs as much as a few small ones. Blocks that are empty again are used again. */
+ * new page of memory costs more than all else that is done with a message, and on a virtual machine many times that.
+ * A large one costs less for each byte, but all at once: see doc/why/hot-path.md. Blocks that are empty again are used
+ * again. */
 
 enum {
     PIECE_BYTES = 2 * 1024 * 1024, /* a large page where pages are of 4 KiB */
     BLOCKS = PIECE_BYTES / IM_MEM_BLOCK_BYTES,
-    PAGE_BYTES = 4096,
     WARM = BLOCKS, /* so many empty ones keep their pages */
 };
 
@@ -18,8 +19,9 @@ struct im_mem_empty {
     struct im_mem_empty *next;
 };
 
-/* A piece at a multiple of its own size, as a large page has to be. */
-static void *new_piece(void)
+/* A piece at a multiple of its own size, as a large page has to be. The first one stays with small pages, so that a log
+ * with little in it takes little. */
+static char *add_piece(struct im_mem_blocks *b)
 {
     char *p = mmap(NULL, 2 * PIECE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
@@ -28,17 +30,10 @@ static void *new_piece(void)
     if (before > 0)
         munmap(p, before);
     munmap(p + before + PIECE_BYTES, PIECE_BYTES - before);
-    return p + before;
-}
-
-/* The first piece stays with small pages, so that a log with little in it takes little. */
-static char *add_piece(struct im_mem_blocks *b)
-{
-    char *piece = new_piece();
-    madvise(piece, PIECE_BYTES, b->pieces.count > 0 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-    im_mem_list_add(&b->pieces, piece);
+    madvise(p + before, PIECE_BYTES, b->pieces.count > 0 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    im_mem_list_add(&b->pieces, p + before);
     b->cut = 0;
-    return piece;
+    return p + before;
 }
 
 static void *pop(struct im_mem_empty **list)
@@ -49,16 +44,28 @@ static void *pop(struct im_mem_empty **list)
     return e;
 }
 
+static void *cut(struct im_mem_blocks *b)
+{
+    char *piece = b->pieces.count > 0 && b->cut < BLOCKS ? b->pieces.items[b->pieces.count - 1] : add_piece(b);
+    return piece + b->cut++ * IM_MEM_BLOCK_BYTES;
+}
+
 void *im_mem_block_take(struct im_mem_blocks *b)
 {
     if (b->warm) {
         b->warm_count--;
         return pop(&b->warm);
     }
-    if (b->cold)
-        return pop(&b->cold);
-    char *piece = b->pieces.count > 0 && b->cut < BLOCKS ? b->pieces.items[b->pieces.count - 1] : add_piece(b);
-    return piece + b->cut++ * IM_MEM_BLOCK_BYTES;
+    return b->cold ? pop(&b->cold) : cut(b);
+}
+
+/* Its memory, but for the first page, which has the list. The piece has small pages from now on: or else the kernel
+ * would make a large one of the rest some time, with all that was given back. */
+static void let_go(void *block)
+{
+    size_t page = (size_t)getpagesize();
+    madvise((char *)block - (uintptr_t)block % PIECE_BYTES, PIECE_BYTES, MADV_NOHUGEPAGE);
+    madvise((char *)block + page, IM_MEM_BLOCK_BYTES - page, MADV_DONTNEED);
 }
 
 void im_mem_block_give(struct im_mem_blocks *b, void *block)
@@ -67,7 +74,7 @@ void im_mem_block_give(struct im_mem_blocks *b, void *block)
     if (list == &b->warm)
         b->warm_count++;
     else
-        madvise((char *)block + PAGE_BYTES, IM_MEM_BLOCK_BYTES - PAGE_BYTES, MADV_DONTNEED);
+        let_go(block);
     e->next = *list;
     *list = e;
 }

@@ -90,6 +90,9 @@ PROFILES = [(f"{title}, {how}", [*arguments, "-P", protocol], deliveries)
                                                ("fan-out 1", ["-c", 102, "-w", 1, "fanout"], 101))]
 PROFILE_SHORT, PROFILE_LONG = 1000, 5000
 
+# How many users there are when it is counted what comes from memory.
+CACHED = (2, 1000, 6000)
+
 # What strace looks at: title, arguments, deliveries of a message, workers.
 CALLS = [(f"{TITLES[protocol]}, {how}" + (", workers: 2" if workers > 1 else ""), [*arguments, "-P", protocol], deliveries, workers)
          for how, arguments, deliveries, workers in (("1 in flight", ["pingpong"], 1, 1),
@@ -405,6 +408,24 @@ def measure_profile():
     return {"rows": rows}
 
 
+def measure_cache():
+    """Of what a message touches, how much has to come from memory. By a model of a cache, so that it can be repeated."""
+    columns, titles = [], []
+    for protocol in PROTOCOLS:
+        for users in CACHED:
+            titles.append(f"{TITLES[protocol]}, {users:,} users")
+            say(f"what is in no cache: {titles[-1]}")
+            columns.append(where.per_delivery(VALGRIND, ["-c", users, "-P", protocol, "pingpong"], 1, 2 * users, 6 * users,
+                                              where.MISSES, where.CACHE))
+    parts = sorted({part for found in columns for part, n in found.items() if n >= 0.1},
+                   key=lambda part: -sum(found.get(part, 0) for found in columns))
+    rows = [["lines of 64 bytes for each message", *titles]]
+    for part in parts:
+        rows.append([part] + [f"{found.get(part, 0):.1f}" for found in columns])
+    rows.append(["together"] + [f"{sum(found.values()):.1f}" for found in columns])
+    return {"rows": rows}
+
+
 def measure_syscalls():
     rows = [["for each delivery", *(kind for kind, _ in syscalls.KINDS), syscalls.REST, "page faults"]]
     for title, arguments, deliveries, workers in CALLS:
@@ -420,7 +441,7 @@ MEASURES = {
     "ratios": measure_ratios, "latency": measure_latency, "connections": measure_connections, "memory": measure_memory,
     "durable": measure_durable, "ephemeral": measure_ephemeral, "coats": measure_coats, "arrivals": measure_arrivals,
     "core": measure_core, "workers": measure_workers, "others": measure_others, "profile": measure_profile,
-    "syscalls": measure_syscalls,
+    "cache": measure_cache, "syscalls": measure_syscalls,
 }
 
 
@@ -432,6 +453,7 @@ def chosen():
         raise SystemExit(f"bench: BENCH_ONLY: there is no part {', '.join(unknown)}; there are {', '.join(MEASURES)}")
     for name, possible, why in (("workers", can_have_workers(2), "this machine or this imd cannot"),
                                 ("profile", VALGRIND, "valgrind is missing (Debian: valgrind)"),
+                                ("cache", VALGRIND, "valgrind is missing (Debian: valgrind)"),
                                 ("syscalls", STRACE, "strace is missing (Debian: strace)")):
         if name in wanted and not possible:
             say(f"{name} is left as it was: {why}")

@@ -13,7 +13,7 @@ import tempfile
 from servers import BUILD, HERE, imd
 
 RECORD = os.path.join(HERE, "instructions.json")
-TOLERANCE = {"im.v1, 1 in flight": 0.08, "im.v1, delivery in a group of 101": 0.08}  # where an answer may wait a turn
+TOLERANCE = {"im.v1, 1 in flight": 0.08, "im.v1, delivery in a group of 101": 0.08}  # where an answer may wait for some turns
 TOLERANCE_ELSE = 0.03
 SHORT, LONG = 1000, 5000
 

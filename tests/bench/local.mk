@@ -41,7 +41,7 @@ bench: all $(bench_programs)
 # (Debian: strace) the table of system calls stays as it was.
 bench-profile: all $(bench_programs)
 	@$(need_valgrind)
-	@BENCH_ONLY=profile,syscalls,memory; export BENCH_ONLY; $(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
+	@BENCH_ONLY=profile,cache,syscalls,memory; export BENCH_ONLY; $(bench_env) '$(abs_top_srcdir)/tests/bench/bench.py'
 
 # BENCH_RECORD=1: these are the counts to compare with from now on.
 bench-instructions: all $(bench_programs)

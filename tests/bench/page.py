@@ -45,6 +45,9 @@ PARTS = [
     ("workers", "Workers", "Two threads and the generator share two cores: nobody has one to themselves."),
     ("others", "The rest", ""),
     ("profile", "Where the time goes", "By callgrind, in the server's own code and its libraries."),
+    ("cache", "What is in no cache",
+     "By callgrind's model of a cache of 1 MiB: what each message touches of the server's memory that has to come from\n"
+     "further away, 1 in flight. The kernel's own memory is not in it."),
     ("syscalls", "What is asked of the kernel",
      "By `strace -c -f`, for each delivery; between threads a letter's wake-up is a write and a read. It slows the server\n"
      "down, so that more is ready at each epoll_wait than otherwise. Page faults were counted without it. A fan-out is to 199."),

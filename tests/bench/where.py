@@ -41,18 +41,22 @@ def full_name(known, text):
     return known[number]
 
 
-def read_callgrind(path):
-    """Instructions of each function, not counting those it calls, by part."""
+def read_callgrind(path, counted):
+    """What was counted in each function (instructions, Ir; or others of callgrind's events), not in those it calls, by part."""
     names = {"fl": {}, "fn": {}, "ob": {}}
     at = {"fl": "", "fn": "", "ob": ""}
     kinds = {"fi": "fl", "fe": "fl", "cfi": "fl", "cfl": "fl", "cfn": "fn", "cob": "ob"}
-    found, skip = collections.Counter(), False
+    found, skip, columns = collections.Counter(), False, []
     with open(path, encoding="utf-8") as f:
         for line in f:
+            if line.startswith("events:"):
+                events = line.split()[1:]
+                columns = [1 + events.index(event) for event in counted]
             key, _, value = line.rstrip("\n").partition("=")
             if line[0].isdigit() or line[0] in "+-*":
                 if not skip:
-                    found[part_of(f"{at['fl']}:{at['fn']} [{at['ob']}]")] += int(line.split()[1])
+                    costs = line.split()  # zeros at the end are left out
+                    found[part_of(f"{at['fl']}:{at['fn']} [{at['ob']}]")] += sum(int(costs[c]) for c in columns if c < len(costs))
                 skip = False
             elif key == "calls":
                 skip = True  # the next line has the cost of what is called
@@ -63,19 +67,25 @@ def read_callgrind(path):
     return found
 
 
-def instructions(valgrind, arguments, messages):
+# A cache as large as what a core has for itself.
+CACHE = ("--cache-sim=yes", "--LL=1048576,16,64")
+MISSES = ("DLmr", "DLmw")
+
+
+def counted(valgrind, arguments, messages, events, options):
     """By part, of a whole run that passes on so many messages."""
     with tempfile.TemporaryDirectory(prefix="imd-callgrind-") as folder:
         out = os.path.join(folder, "out")
-        with imd(core=None, wrapper=(valgrind, "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}")) as server:
-            server.imbench("--patience", 60, "-n", messages, *arguments)
-        return read_callgrind(out)
+        wrapper = (valgrind, "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", *options)
+        with imd(core=None, wrapper=wrapper) as server:
+            server.imbench("--patience", 120, "-n", messages, *arguments)
+        return read_callgrind(out, events)
 
 
-def per_delivery(valgrind, arguments, deliveries, short, long):
+def per_delivery(valgrind, arguments, deliveries, short, long, events=("Ir",), options=()):
     """The difference between two runs, so that what the start and the end cost does not count."""
     sends = short // deliveries + 50, long // deliveries + 250
-    few, many = (instructions(valgrind, arguments, n) for n in sends)
+    few, many = (counted(valgrind, arguments, n, events, options) for n in sends)
     return {part: max(0, many[part] - few[part]) / ((sends[1] - sends[0]) * deliveries) for part in many}
 
 
