@@ -415,8 +415,9 @@ def measure_cache():
         for users in CACHED:
             titles.append(f"{TITLES[protocol]}, {users:,} users")
             say(f"what is in no cache: {titles[-1]}")
-            columns.append(where.per_delivery(VALGRIND, ["-c", users, "-P", protocol, "pingpong"], 1, 2 * users, 6 * users,
-                                              where.MISSES, where.CACHE))
+            few, many = max(PROFILE_SHORT, 2 * users), max(PROFILE_LONG, 6 * users)
+            columns.append(where.per_delivery(VALGRIND, ["-c", users, "-P", protocol, "pingpong"], 1, few, many, where.MISSES,
+                                              where.CACHE))
     parts = sorted({part for found in columns for part, n in found.items() if n >= 0.1},
                    key=lambda part: -sum(found.get(part, 0) for found in columns))
     rows = [["lines of 64 bytes for each message", *titles]]

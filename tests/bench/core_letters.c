@@ -24,7 +24,7 @@
 
 enum {
     GROUP_WINDOW = 8,
-    TURN_LETTERS = 3 * 64, /* what 64 messages bring: itself, and that it has left, and its answer */
+    TURN_LETTERS = 3 * 64, /* what 100 to 190 messages bring: themselves, and what has left */
     WAITS = 50,            /* there may be no more under way */
     WAIT_NS = 20000,
 };
