@@ -47,7 +47,7 @@ def faults(arguments, sends, workers):
 
 
 def per_message(strace, arguments, deliveries, workers):
-    """As where.per_message(): the difference between two runs. New memory comes in large steps: so many more of them."""
+    """As where.per_delivery(): the difference between two runs. New memory comes in large steps: so many more of them."""
     few, many = 2000 // deliveries, 22000 // deliveries
     short, long = (calls(strace, arguments, n, workers) for n in (few, many))
     found = {kind: max(0, long[kind] - short[kind]) / ((many - few) * deliveries) for kind in [*(k for k, _ in KINDS), REST]}

@@ -41,7 +41,7 @@ def full_name(known, text):
     return known[number]
 
 
-def read_callgrind(path, counted):
+def read_callgrind(path, wanted):
     """What was counted in each function (instructions, Ir; or others of callgrind's events), not in those it calls, by part."""
     names = {"fl": {}, "fn": {}, "ob": {}}
     at = {"fl": "", "fn": "", "ob": ""}
@@ -51,7 +51,7 @@ def read_callgrind(path, counted):
         for line in f:
             if line.startswith("events:"):
                 events = line.split()[1:]
-                columns = [1 + events.index(event) for event in counted]
+                columns = [1 + events.index(event) for event in wanted]
             key, _, value = line.rstrip("\n").partition("=")
             if line[0].isdigit() or line[0] in "+-*":
                 if not skip:
