@@ -17,6 +17,10 @@ struct im_bytes {
 struct im_bytes *im_bytes_new(const void *data, size_t len); /* one reference, the caller's */
 struct im_bytes *im_bytes_hold(struct im_bytes *b);          /* returns b */
 void im_bytes_drop(struct im_bytes **b);                     /* sets *b to NULL; *b may be NULL */
+static inline struct im_str im_bytes_str(const struct im_bytes *b)
+{
+    return (struct im_str){(const char *)b->data, b->len};
+}
 
 /* A growing buffer that becomes im_bytes without a copy. Zero-initialise; im_out_take() or im_out_clear() ends it. */
 struct im_out {

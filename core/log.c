@@ -184,6 +184,9 @@ void im_route(struct im_core *core, struct im_event *e, uint64_t origin, struct 
         return;
     }
     route_to(core, from, e, true, origin);
-    if (m->kind == IM_CONV_DIRECT && !m->hidden && from != to)
-        route_to(core, to, e, false, origin);
+    if (m->kind != IM_CONV_DIRECT || m->hidden || from == to)
+        return;
+    route_to(core, to, e, false, origin);
+    if (from && to)
+        im_receipt_along(core, from, to);
 }

@@ -140,12 +140,13 @@ struct im_group {
     UT_hash_handle hh;
 };
 
-#define IM_FRESH_MAX 64
+#define IM_FRESH_FEW 4
+#define IM_FRESH_MAX 64 /* IM_FRESH_FEW times a power of four */
 
 /* Direct messages that a user got: this one, and earlier ones of the same sender that it speaks for. */
 struct im_fresh {
     uint64_t pos, seq;
-    struct im_event *one; /* of the sender's messages: says who that is */
+    struct im_bytes *from; /* the sender's key; one for a row of theirs */
 };
 
 /* A user somebody is logged in as, or watches, or who was here a moment ago. Others exist in the store only. What every
@@ -157,7 +158,7 @@ struct im_user {
     size_t chat_count;      /* of the sessions, those of seat CHAT: by these the user is online */
     uint64_t received_pos;  /* the furthest cursor of any device: others may know that it was received */
     struct im_fresh *fresh; /* direct messages of others after that; at most IM_FRESH_MAX, then the oldest go */
-    size_t fresh_count;
+    size_t fresh_count, fresh_room;
     uint64_t fresh_pos;      /* of the newest one there has been */
     struct im_cursor cursor; /* the default device's */
     bool receipts_due;       /* in core->receivers */
@@ -278,8 +279,10 @@ void im_group_before(struct im_core *, const struct im_msg *);
 void im_group_after(struct im_core *, const struct im_msg *);
 
 /* receipts.c */
-void im_receipt_fresh(struct im_user *, struct im_event *);                /* was given to one of the user's sessions */
+void im_receipt_fresh(struct im_user *, const struct im_event *);          /* was given to one of the user's sessions */
 void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a device has all up to pos */
+/* What `to` is to know of what the user has received, along with a message that goes there from the user anyway. */
+void im_receipt_along(struct im_core *, struct im_user *, struct im_user *to);
 void im_receipts_turn(struct im_core *); /* some of those that are due; and on a tick */
 void im_receipts_tick(struct im_core *);
 void im_receipts_forget(struct im_core *, struct im_user *);

@@ -13,18 +13,24 @@ static void drop_oldest(struct im_user *user, size_t n)
     if (user->fresh == NULL)
         return;
     for (size_t i = 0; i < n; i++)
-        im_event_drop(&user->fresh[i].one);
+        im_bytes_drop(&user->fresh[i].from);
     user->fresh_count -= n;
     memmove(user->fresh, user->fresh + n, user->fresh_count * sizeof *user->fresh);
     if (user->fresh_count > 0)
         return;
     free(user->fresh);
     user->fresh = NULL;
+    user->fresh_room = 0;
 }
 
-static bool same_sender(const struct im_fresh *f, const struct im_msg *m)
+static bool is_from(const struct im_fresh *f, struct im_str key)
 {
-    return im_str_eq(f->one->msg.from_key, m->from_key);
+    return im_str_eq(im_bytes_str(f->from), key);
+}
+
+static bool same_sender(const struct im_fresh *f, const struct im_fresh *other)
+{
+    return f->from == other->from || is_from(f, im_bytes_str(other->from));
 }
 
 /* Of those that were received already, the last of a row of one sender's speaks for the row. */
@@ -33,8 +39,8 @@ static void merge_received(struct im_user *user)
     size_t kept = 0;
     for (size_t i = 1; i < user->fresh_count; i++) {
         struct im_fresh *before = &user->fresh[kept], *f = &user->fresh[i];
-        if (before->pos <= f->pos && f->pos <= user->received_pos && same_sender(before, &f->one->msg)) {
-            im_event_drop(&f->one);
+        if (before->pos <= f->pos && f->pos <= user->received_pos && same_sender(before, f)) {
+            im_bytes_drop(&f->from);
             before->pos = f->pos;
             before->seq = f->seq;
         } else {
@@ -44,17 +50,26 @@ static void merge_received(struct im_user *user)
     user->fresh_count = kept + 1;
 }
 
-static void add_fresh(struct im_user *user, struct im_event *e)
+static void make_room(struct im_user *user)
 {
-    struct im_fresh *last = user->fresh_count > 0 ? &user->fresh[user->fresh_count - 1] : NULL;
-    if (user->fresh == NULL)
-        user->fresh = im_alloc(IM_FRESH_MAX * sizeof *user->fresh);
-    struct im_event *one = last && same_sender(last, &e->msg) ? last->one : e;
-    user->fresh[user->fresh_count++] =
-        (struct im_fresh){.pos = e->msg.pos, .seq = e->msg.seq, .one = im_event_hold(one)};
+    if (user->fresh_count == IM_FRESH_MAX)
+        drop_oldest(user, 1);
+    if (user->fresh_count < user->fresh_room)
+        return;
+    user->fresh_room = user->fresh_room > 0 ? user->fresh_room * 4 : IM_FRESH_FEW;
+    user->fresh = im_realloc(user->fresh, user->fresh_room * sizeof *user->fresh);
 }
 
-void im_receipt_fresh(struct im_user *user, struct im_event *e)
+static void add_fresh(struct im_user *user, const struct im_msg *m)
+{
+    make_room(user);
+    struct im_fresh *last = user->fresh_count > 0 ? &user->fresh[user->fresh_count - 1] : NULL;
+    struct im_bytes *from = last && is_from(last, m->from_key) ? im_bytes_hold(last->from)
+                                                               : im_bytes_new(m->from_key.p, m->from_key.len);
+    user->fresh[user->fresh_count++] = (struct im_fresh){.pos = m->pos, .seq = m->seq, .from = from};
+}
+
+void im_receipt_fresh(struct im_user *user, const struct im_event *e)
 {
     const struct im_msg *m = &e->msg;
     if (e->type != IM_EV_MSG || m->kind != IM_CONV_DIRECT || m->pos <= user->received_pos ||
@@ -65,9 +80,7 @@ void im_receipt_fresh(struct im_user *user, struct im_event *e)
             return;
     if (user->fresh_count > 1 && user->fresh[user->fresh_count - 1].pos <= user->received_pos)
         merge_received(user);
-    if (user->fresh_count == IM_FRESH_MAX)
-        drop_oldest(user, 1);
-    add_fresh(user, e);
+    add_fresh(user, m);
     if (user->fresh_pos < m->pos)
         user->fresh_pos = m->pos;
 }
@@ -97,31 +110,37 @@ static void tell(struct im_core *core, struct im_user *to, const struct im_user 
     im_event_drop(&e);
 }
 
+/* to: tells only this one; NULL: all. */
+static bool to_tell(const struct im_user *user, const struct im_fresh *f, const struct im_user *to)
+{
+    return f->pos <= user->received_pos && (to == NULL || is_from(f, im_name_key(to->name)));
+}
+
 /* The newest of each sender's; the earlier ones are said with it. */
 static bool is_last_of_sender(const struct im_user *user, size_t i)
 {
     for (size_t k = i + 1; k < user->fresh_count; k++) {
         const struct im_fresh *later = &user->fresh[k];
-        if (later->pos <= user->received_pos && same_sender(later, &user->fresh[i].one->msg))
+        if (later->pos <= user->received_pos && same_sender(later, &user->fresh[i]))
             return false;
     }
     return true;
 }
 
 /* Kept in the order they came, which is that of the log but for a session that reads it from further back. */
-static void flush_user(struct im_core *core, struct im_user *user)
+static void flush_user(struct im_core *core, struct im_user *user, struct im_user *to)
 {
     size_t kept = 0;
     for (size_t i = 0; i < user->fresh_count; i++) {
         const struct im_fresh *f = &user->fresh[i];
-        if (f->pos <= user->received_pos && is_last_of_sender(user, i))
-            tell(core, im_user_find(core, f->one->msg.from_key), user, f->seq, 0);
+        if (to_tell(user, f, to) && is_last_of_sender(user, i))
+            tell(core, to ? to : im_user_find(core, im_bytes_str(f->from)), user, f->seq, 0);
     }
     for (size_t i = 0; i < user->fresh_count; i++) {
-        if (user->fresh[i].pos > user->received_pos)
-            user->fresh[kept++] = user->fresh[i];
+        if (to_tell(user, &user->fresh[i], to))
+            im_bytes_drop(&user->fresh[i].from);
         else
-            im_event_drop(&user->fresh[i].one);
+            user->fresh[kept++] = user->fresh[i];
     }
     user->fresh_count = kept;
     drop_oldest(user, 0);
@@ -136,14 +155,25 @@ static void not_due(struct im_core *core, struct im_user *user)
     core->receiver_count--;
 }
 
+void im_receipt_along(struct im_core *core, struct im_user *user, struct im_user *to)
+{
+    if (!user->receipts_due || core->mono_ms - user->receipts_ms < core->config->receipt_interval_ms)
+        return;
+    flush_user(core, user, to);
+    for (size_t i = 0; i < user->fresh_count; i++)
+        if (to_tell(user, &user->fresh[i], NULL))
+            return;
+    not_due(core, user);
+}
+
 static void flush_some(struct im_core *core, size_t most)
 {
-    uint64_t interval_ms = core->config->cursor_interval_ms;
+    uint64_t wait_ms = core->config->receipt_interval_ms + core->config->receipt_wait_ms;
     for (struct im_user *user; most > 0 && (user = core->receivers); most--) {
-        if (core->mono_ms - user->receipts_ms < interval_ms)
+        if (core->mono_ms - user->receipts_ms < wait_ms)
             return;
         not_due(core, user);
-        flush_user(core, user);
+        flush_user(core, user, NULL);
     }
 }
 
@@ -165,7 +195,7 @@ void im_receipts_tick(struct im_core *core)
 void im_receipts_forget(struct im_core *core, struct im_user *user)
 {
     if (user->receipts_due)
-        flush_user(core, user);
+        flush_user(core, user, NULL);
     not_due(core, user);
     drop_oldest(user, user->fresh_count);
 }

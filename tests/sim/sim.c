@@ -568,6 +568,8 @@ static void configure(struct world *w)
     w->config->pending_bytes = 300 + sim_pick(w, 100000);
     w->config->sessions_per_user = 2 + sim_pick(w, 4);
     w->config->cursor_interval_ms = sim_pick(w, 500);
+    w->config->receipt_interval_ms = sim_pick(w, 300);
+    w->config->receipt_wait_ms = sim_pick(w, 300);
     w->config->login_timeout_ms = 2000;
     w->config->linger_ms = sim_pick(w, 3) * 400;
     w->config->sweep_ms = 300 + sim_pick(w, 1000);

@@ -23,11 +23,17 @@ static void leave(struct two *t)
     wire_close_now(&t->b);
 }
 
+/* From when a receipt waits for nothing any more. */
+static uint64_t receipt_ms(const struct world *w)
+{
+    return w->config->receipt_interval_ms + w->config->receipt_wait_ms;
+}
+
 static void soon(struct world *w, struct two *t)
 {
     wire_settle(&t->a);
     wire_settle(&t->b);
-    world_time(w, w->config->cursor_interval_ms + 1);
+    world_time(w, receipt_ms(w) + 1);
     wire_settle(&t->a);
     wire_settle(&t->b);
 }
@@ -42,6 +48,53 @@ static void the_sender_learns_what_has_arrived_once_for_many(void **state)
     assert_heard(&t.a, "");
     soon(*state, &t);
     assert_heard(&t.a, "{\"op\":\"receipt\",\"conv\":\"bob\",\"user\":\"bob\",\"received\":2}\n");
+    leave(&t);
+}
+
+static void a_receipt_goes_along_with_an_answer(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    enter(w, &t);
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"2\"}");
+    wire_settle(&t.b);
+    world_time(w, w->config->receipt_interval_ms - 1);
+    wire_say(&t.b, "{\"op\":\"send\",\"to\":\"ann\",\"text\":\"too soon\"}");
+    assert_non_null(strstr(wire_heard(&t.a), "too soon"));
+    world_time(w, 1);
+    assert_heard(&t.a, "");
+    wire_say(&t.b, "{\"op\":\"send\",\"to\":\"ann\",\"text\":\"yes\"}");
+    const char *heard = wire_heard(&t.a), *receipt = strstr(heard, "\"received\":2");
+    assert_non_null(receipt);
+    assert_true(strstr(heard, "yes") < receipt);
+    wire_settle(&t.a);
+    (void)wire_heard(&t.b);
+    soon(w, &t);
+    assert_heard(&t.a, "");
+    assert_heard(&t.b, "{\"op\":\"receipt\",\"conv\":\"ann\",\"user\":\"ann\",\"received\":4}\n");
+    leave(&t);
+}
+
+static void an_answer_takes_nobody_else_s_receipt_along(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    struct wire c;
+    enter(w, &t);
+    wire_open(w, &c, &im_dialect_json);
+    wire_login(&c, "cat");
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    wire_say(&c, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    wire_settle(&t.b);
+    world_time(w, w->config->receipt_interval_ms);
+    wire_say(&t.b, "{\"op\":\"send\",\"to\":\"ann\",\"text\":\"2\"}");
+    assert_non_null(strstr(wire_heard(&t.a), "\"received\":1"));
+    assert_heard(&c, "");
+    world_time(w, w->config->receipt_wait_ms);
+    assert_heard(&t.a, "");
+    assert_heard(&c, "{\"op\":\"receipt\",\"conv\":\"bob\",\"user\":\"bob\",\"received\":1}\n");
+    wire_close_now(&c);
     leave(&t);
 }
 
@@ -82,7 +135,7 @@ static struct written_to *write_to_many(struct world *w)
     }
     next_turn(w, 1);
     assert_int_equal(count_receipts(&t->sender), 0);
-    next_turn(w, w->config->cursor_interval_ms);
+    next_turn(w, receipt_ms(w));
     return t;
 }
 
@@ -415,6 +468,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         world_test(the_sender_learns_what_has_arrived_once_for_many),
+        world_test(a_receipt_goes_along_with_an_answer),
+        world_test(an_answer_takes_nobody_else_s_receipt_along),
         world_test(receipts_that_fall_due_together_are_spread_over_turns),
         world_test(receipts_leave_on_ticks_where_there_are_no_turns),
         world_test(a_named_device_says_itself_what_has_arrived),
