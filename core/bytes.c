@@ -13,7 +13,7 @@ struct im_bytes *im_bytes_new(const void *data, size_t len)
 {
     assert(len <= UINT32_MAX);
     struct im_bytes *b = im_alloc(sizeof *b + len);
-    atomic_init(&b->refs, 1);
+    b->refs = 1;
     b->len = (uint32_t)len;
     if (len > 0)
         memcpy(b->data, data, len);
@@ -22,7 +22,7 @@ struct im_bytes *im_bytes_new(const void *data, size_t len)
 
 struct im_bytes *im_bytes_hold(struct im_bytes *b)
 {
-    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    b->refs++;
     return b;
 }
 
@@ -30,7 +30,7 @@ void im_bytes_drop(struct im_bytes **b)
 {
     struct im_bytes *old = *b;
     *b = NULL;
-    if (old && atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) == 1)
+    if (old && --old->refs == 0)
         free(old);
 }
 
@@ -238,7 +238,7 @@ struct im_bytes *im_out_take(struct im_out *out)
     im_out_reserve(out, 1);
     struct im_bytes *b = out->bytes;
     assert(out->len <= UINT32_MAX);
-    atomic_init(&b->refs, 1);
+    b->refs = 1;
     b->len = (uint32_t)out->len;
     *out = (struct im_out){0};
     return b;

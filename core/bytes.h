@@ -1,15 +1,15 @@
 #ifndef IM_CORE_BYTES_H
 #define IM_CORE_BYTES_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "core/str.h"
 
-/* Immutable, reference-counted bytes: an encoded message that any number of links share. Counting is atomic, so
- * references may be held and dropped on any thread. */
+/* Immutable, reference-counted bytes: an encoded message that any number of one thread's links share. Counting is not
+ * atomic, for that would make each delivery wait until all it has written so far is in the cache: all references are
+ * one thread's, and only the last of them may be passed on to another. */
 struct im_bytes {
-    atomic_uint refs;
+    unsigned refs;
     uint32_t len;
     uint8_t data[];
 };

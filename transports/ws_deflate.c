@@ -259,7 +259,7 @@ static void remember(struct im_ws_pool *pool, struct im_bytes *plain, struct im_
                      int level)
 {
     struct im_ws_packed *packed = &pool->packed[pool->packed_next];
-    if (plain->len > IM_WS_SPARE_BYTES || atomic_load_explicit(&plain->refs, memory_order_relaxed) == 1)
+    if (plain->len > IM_WS_SPARE_BYTES || plain->refs == 1)
         return;
     pool->packed_next = (pool->packed_next + 1) % IM_WS_PACKED;
     forget(packed);
