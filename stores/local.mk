@@ -10,6 +10,7 @@ stores_libimstores_a_SOURCES = \
 	stores/memory_kept.c \
 	stores/memory_log.c \
 	stores/memory_people.c \
+	stores/memory_piece.c \
 	stores/memory_read.c \
 	stores/memory_record.c \
 	stores/memory_search.c stores/memory_sent.c \

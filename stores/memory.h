@@ -41,11 +41,20 @@ struct im_mem_list {
 };
 void im_mem_list_add(struct im_mem_list *, void *);
 
+/* Memory for much, at multiples of its size. ahead: those that another thread makes ready; NULL at first. */
+#define IM_MEM_PIECE_BYTES ((size_t)2 * 1024 * 1024) /* a large page where pages are of 4 KiB */
+struct im_mem_ahead;                                 /* memory_piece.c */
+char *im_mem_piece_take(struct im_mem_ahead *ahead, bool small_pages);
+void im_mem_piece_give(char *piece);
+void im_mem_piece_ahead(struct im_mem_ahead **ahead); /* one is to be ready soon */
+void im_mem_ahead_end(struct im_mem_ahead **ahead);
+
 /* Blocks of one size, at multiples of it. Zero-initialise. */
 #define IM_MEM_BLOCK_BYTES ((size_t)64 * 1024)
 struct im_mem_empty; /* memory_block.c */
 struct im_mem_blocks {
     struct im_mem_list pieces; /* what they are cut from */
+    struct im_mem_ahead *ahead;
     size_t cut;                /* so many of the last piece */
     struct im_mem_empty *warm, *cold;
     size_t warm_count;

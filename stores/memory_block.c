@@ -10,30 +10,22 @@
  * again. */
 
 enum {
-    PIECE_BYTES = 2 * 1024 * 1024, /* a large page where pages are of 4 KiB */
-    BLOCKS = PIECE_BYTES / IM_MEM_BLOCK_BYTES,
-    WARM = BLOCKS, /* so many empty ones keep their pages */
+    BLOCKS = IM_MEM_PIECE_BYTES / IM_MEM_BLOCK_BYTES,
+    AHEAD = BLOCKS / 2, /* when so many of a piece are cut, it is time for the next one */
+    WARM = BLOCKS,      /* so many empty ones keep their pages */
 };
 
 struct im_mem_empty {
     struct im_mem_empty *next;
 };
 
-/* A piece at a multiple of its own size, as a large page has to be. The first one stays with small pages, so that a log
- * with little in it takes little. */
+/* The first one stays with small pages, so that a log with little in it takes little. */
 static char *add_piece(struct im_mem_blocks *b)
 {
-    char *p = mmap(NULL, 2 * PIECE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
-        im_no_memory(2 * PIECE_BYTES);
-    size_t before = -(uintptr_t)p % PIECE_BYTES;
-    if (before > 0)
-        munmap(p, before);
-    munmap(p + before + PIECE_BYTES, PIECE_BYTES - before);
-    madvise(p + before, PIECE_BYTES, b->pieces.count > 0 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-    im_mem_list_add(&b->pieces, p + before);
+    char *piece = im_mem_piece_take(b->ahead, b->pieces.count == 0);
+    im_mem_list_add(&b->pieces, piece);
     b->cut = 0;
-    return p + before;
+    return piece;
 }
 
 static void *pop(struct im_mem_empty **list)
@@ -47,6 +39,8 @@ static void *pop(struct im_mem_empty **list)
 static void *cut(struct im_mem_blocks *b)
 {
     char *piece = b->pieces.count > 0 && b->cut < BLOCKS ? b->pieces.items[b->pieces.count - 1] : add_piece(b);
+    if (b->cut == AHEAD)
+        im_mem_piece_ahead(&b->ahead);
     return piece + b->cut++ * IM_MEM_BLOCK_BYTES;
 }
 
@@ -64,7 +58,7 @@ void *im_mem_block_take(struct im_mem_blocks *b)
 static void let_go(void *block)
 {
     size_t page = (size_t)getpagesize();
-    madvise((char *)block - (uintptr_t)block % PIECE_BYTES, PIECE_BYTES, MADV_NOHUGEPAGE);
+    madvise((char *)block - (uintptr_t)block % IM_MEM_PIECE_BYTES, IM_MEM_PIECE_BYTES, MADV_NOHUGEPAGE);
     madvise((char *)block + page, IM_MEM_BLOCK_BYTES - page, MADV_DONTNEED);
 }
 
@@ -82,7 +76,8 @@ void im_mem_block_give(struct im_mem_blocks *b, void *block)
 void im_mem_blocks_end(struct im_mem_blocks *b)
 {
     for (size_t i = 0; i < b->pieces.count; i++)
-        munmap(b->pieces.items[i], PIECE_BYTES);
+        im_mem_piece_give(b->pieces.items[i]);
+    im_mem_ahead_end(&b->ahead);
     free(b->pieces.items);
     *b = (struct im_mem_blocks){0};
 }

@@ -1,5 +1,6 @@
 #include "tests/conform/store_box.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,22 @@ static void empty_blocks_are_used_again(void **state)
     im_mem_blocks_end(&blocks);
 }
 
+/* Before it is ready, one gets another, of which no page is there. */
+static void a_piece_is_made_ready_by_another_thread(void **state)
+{
+    struct im_mem_ahead *ahead = NULL;
+    (void)state;
+    for (size_t pages = 0; pages < IM_MEM_BLOCK_BYTES / (size_t)getpagesize(); sched_yield()) {
+        im_mem_piece_ahead(&ahead);
+        assert_non_null(ahead);
+        char *piece = im_mem_piece_take(ahead, true);
+        pages = pages_there(piece + IM_MEM_PIECE_BYTES - IM_MEM_BLOCK_BYTES);
+        im_mem_piece_give(piece);
+    }
+    im_mem_piece_ahead(&ahead); /* and nobody takes it */
+    im_mem_ahead_end(&ahead);
+}
+
 /* One search does not keep everybody waiting, however much there is to look into. */
 static void a_long_search_goes_by_steps(void **state)
 {
@@ -206,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_kept_comes_back_whatever_its_length, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cid_is_known_as_long_as_its_message, setup, teardown),
         cmocka_unit_test(empty_blocks_are_used_again),
+        cmocka_unit_test(a_piece_is_made_ready_by_another_thread),
         cmocka_unit_test_setup_teardown(a_long_search_goes_by_steps, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
