@@ -417,6 +417,14 @@ static double cpu_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
+/* Pages that a connection read because they were not in its cache, or wrote, since it was asked last. */
+static int pages(struct im_db *db, int kind)
+{
+    int now = 0, most;
+    sqlite3_db_status(db->sqlite, kind, &now, &most, 1);
+    return now;
+}
+
 static int work(struct work *w, const char *path)
 {
     open_writer(w, path);
@@ -426,9 +434,13 @@ static int work(struct work *w, const char *path)
         fatal(path, &w->reader.db);
     set_cache(&w->reader.db);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        double start = cpu_us();
+        double start = cpu_us(), count = (double)w->count;
         cases[i].run(w);
-        printf("%s\"%s\":%.2f", i ? "," : "{", cases[i].name, (cpu_us() - start) / (double)w->count);
+        double took = cpu_us() - start;
+        int read = pages(&w->writer.db, SQLITE_DBSTATUS_CACHE_MISS) + pages(&w->reader.db, SQLITE_DBSTATUS_CACHE_MISS);
+        int written = pages(&w->writer.db, SQLITE_DBSTATUS_CACHE_WRITE);
+        printf("%s\"%s\":{\"us\":%.2f,\"read\":%.2f,\"written\":%.2f}", i ? "," : "{", cases[i].name, took / count,
+               read / count, written / count);
     }
     puts("}");
     im_db_close(&w->reader.db);

@@ -90,6 +90,10 @@ def counted(valgrind, store, users):
             for count, name in re.findall(r"^ *([0-9,]+) .*size\.c:case_(\w+)", lines, re.M)}
 
 
+def told_pages(case):
+    return f"{case['read']:.1f} + {case['written']:.1f}"
+
+
 def main():
     with folder() as stores:
         small, _ = filled(stores, FEW)
@@ -98,14 +102,16 @@ def main():
         counts = [counted(sys.argv[1], small, FEW), counted(sys.argv[1], large, MANY)]
         boots = [float(size("boot", store)) for store in (small, large)]
         large_bytes = os.path.getsize(large)
-    columns = [{name: [run[name] for run in column] for name in column[0]} for column in zip(*runs)]
+    columns = [{name: [run[name]["us"] for run in column] for name in column[0]} for column in zip(*runs)]
+    pages = [{name: told_pages(run) for name, run in runs[0][i].items()} for i in (0, 2)]
     rows = [["", f"small: {FEW:,} users, µs", f"large, {FEW:,} active, µs", "large, all active, µs", "small, instructions",
-             "large, instructions", "ratio", "target"]]
+             "large, instructions", "ratio", "target", "small, pages read + written", "large, pages read + written"]]
     for name, title, most in CASES:
         few, many = counts[0][name], counts[1][name]
         ratio = many / few
         rows.append([title] + [told(column[name], ".1f") for column in columns] +
-                    [f"{few:,}", f"{many:,}", f"{ratio:.2f}" + mark(most is None or ratio <= most), f"≤ {most}" if most else ""])
+                    [f"{few:,}", f"{many:,}", f"{ratio:.2f}" + mark(most is None or ratio <= most), f"≤ {most}" if most else "",
+                     pages[0][name], pages[1][name]])
     sweeps = [statistics.median(columns[i]["sweep"]) * COUNT / 1e3 for i in (0, 2)]
     write_part("size", [
         f"The large store: {there['events']:,} events, {there['users']:,} users, {there['conversations']:,} direct "
