@@ -64,8 +64,8 @@ static void add_fresh(struct im_user *user, const struct im_msg *m)
 {
     make_room(user);
     struct im_fresh *last = user->fresh_count > 0 ? &user->fresh[user->fresh_count - 1] : NULL;
-    struct im_bytes *from = last && is_from(last, m->from_key) ? im_bytes_hold(last->from)
-                                                               : im_bytes_new(m->from_key.p, m->from_key.len);
+    struct im_bytes *from =
+        last && is_from(last, m->from_key) ? im_bytes_hold(last->from) : im_bytes_new(m->from_key.p, m->from_key.len);
     user->fresh[user->fresh_count++] = (struct im_fresh){.pos = m->pos, .seq = m->seq, .from = from};
 }
 

@@ -55,7 +55,7 @@ struct im_mem_empty; /* memory_block.c */
 struct im_mem_blocks {
     struct im_mem_list pieces; /* what they are cut from */
     struct im_mem_ahead *ahead;
-    size_t cut;                /* so many of the last piece */
+    size_t cut; /* so many of the last piece */
     struct im_mem_empty *warm, *cold;
     size_t warm_count;
 };
