@@ -297,7 +297,9 @@ static size_t check_user(const struct im_user *user)
     MUST(sessions == user->session_count && chats == user->chat_count);
     MUST(sessions + user->sender_count > 0 || user->watchers || user->leaves_ms > 0);
     MUST(sessions > 0 || (user->seats == NULL && user->fresh == NULL));
-    MUST(user->fresh_count <= IM_FRESH_MAX && (user->fresh_count > 0) == (user->fresh != NULL));
+    MUST(user->fresh_count <= user->fresh_room && user->fresh_room <= IM_FRESH_MAX);
+    MUST((user->fresh_count > 0) == (user->fresh != NULL));
+    MUST(!user->receipts_due || user->fresh_count > 0);
     MUST(!(chats > 0 && user->leaves_ms > 0));
     for (const struct im_watch *w = user->watchers; w; w = w->next, watchers++)
         MUST(w->user == user);
@@ -333,4 +335,8 @@ void im_core_check(const struct im_core *core)
     MUST(online.sessions == chats && online.users <= online.sessions);
     for (const struct im_cursor *c = core->dirty; c; c = c->next)
         MUST(c->pos > c->written);
+    size_t receivers = 0;
+    for (const struct im_user *user = core->receivers; user; user = user->receipt_next, receivers++)
+        MUST(user->receipts_due);
+    MUST(receivers == core->receiver_count);
 }

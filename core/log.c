@@ -45,7 +45,7 @@ static void deliver_read(struct im_core *core, struct im_session *s, struct im_s
             continue;
         bool own = im_str_eq(op->events[i]->msg.from_key, im_name_key(s->user->name));
         if (s->seat == IM_SEAT_CHAT)
-            im_receipt_fresh(s->user, op->events[i]);
+            im_receipt_fresh(core, s->user, op->events[i]);
         im_session_tell(s, op->events[i], own);
     }
     core->counters->n[IM_C_DELIVERED] += op->count;
@@ -148,7 +148,7 @@ static void route_to(struct im_core *core, struct im_user *user, struct im_event
     if (user->head_pos < e->msg.pos)
         user->head_pos = e->msg.pos;
     if (user->chat_count > 0 && !own)
-        im_receipt_fresh(user, e);
+        im_receipt_fresh(core, user, e);
     struct im_session *s;
     DL_FOREACH2(user->sessions, s, user_next)
     {

@@ -173,6 +173,7 @@ struct im_user {
     struct im_mark *marks;  /* to be written; core->marks has them all */
     struct im_watch *watchers;
     uint64_t receipts_ms; /* since when it is in core->receivers */
+    uint64_t along_ms;    /* when a receipt went along with something last */
     uint64_t leaves_ms;   /* in core->leaving: when others are told that the user is away; 0: not */
     int64_t left_ms;      /* when it was, by the clock */
     struct im_user *receipt_prev, *receipt_next; /* in core->receivers */
@@ -279,9 +280,10 @@ void im_group_before(struct im_core *, const struct im_msg *);
 void im_group_after(struct im_core *, const struct im_msg *);
 
 /* receipts.c */
-void im_receipt_fresh(struct im_user *, const struct im_event *);          /* was given to one of the user's sessions */
+void im_receipt_fresh(struct im_core *, struct im_user *,
+                      const struct im_event *);                            /* was given to a session of theirs */
 void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a device has all up to pos */
-/* What `to` is to know of what the user has received, along with a message that goes there from the user anyway. */
+/* What `to` is to know of what the user has received, along with an event that goes there from the user anyway. */
 void im_receipt_along(struct im_core *, struct im_user *, struct im_user *to);
 void im_receipts_turn(struct im_core *); /* some of those that are due; and on a tick */
 void im_receipts_tick(struct im_core *);

@@ -52,8 +52,6 @@ static void merge_received(struct im_user *user)
 
 static void make_room(struct im_user *user)
 {
-    if (user->fresh_count == IM_FRESH_MAX)
-        drop_oldest(user, 1);
     if (user->fresh_count < user->fresh_room)
         return;
     user->fresh_room = user->fresh_room > 0 ? user->fresh_room * 4 : IM_FRESH_FEW;
@@ -67,22 +65,6 @@ static void add_fresh(struct im_user *user, const struct im_msg *m)
     struct im_bytes *from =
         last && is_from(last, m->from_key) ? im_bytes_hold(last->from) : im_bytes_new(m->from_key.p, m->from_key.len);
     user->fresh[user->fresh_count++] = (struct im_fresh){.pos = m->pos, .seq = m->seq, .from = from};
-}
-
-void im_receipt_fresh(struct im_user *user, const struct im_event *e)
-{
-    const struct im_msg *m = &e->msg;
-    if (e->type != IM_EV_MSG || m->kind != IM_CONV_DIRECT || m->pos <= user->received_pos ||
-        im_str_eq(m->from_key, im_name_key(user->name)))
-        return;
-    for (size_t i = m->pos > user->fresh_pos ? 0 : user->fresh_count; i > 0; i--)
-        if (user->fresh[i - 1].pos == m->pos)
-            return;
-    if (user->fresh_count > 1 && user->fresh[user->fresh_count - 1].pos <= user->received_pos)
-        merge_received(user);
-    add_fresh(user, m);
-    if (user->fresh_pos < m->pos)
-        user->fresh_pos = m->pos;
 }
 
 void im_receipt_advance(struct im_core *core, struct im_user *user, uint64_t pos)
@@ -155,10 +137,41 @@ static void not_due(struct im_core *core, struct im_user *user)
     core->receiver_count--;
 }
 
+/* What was received already is told before there is no room for it. */
+static void tell_or_drop(struct im_core *core, struct im_user *user)
+{
+    if (user->fresh[0].pos <= user->received_pos) {
+        not_due(core, user);
+        flush_user(core, user, NULL);
+    } else {
+        drop_oldest(user, 1);
+    }
+}
+
+void im_receipt_fresh(struct im_core *core, struct im_user *user, const struct im_event *e)
+{
+    const struct im_msg *m = &e->msg;
+    if (e->type != IM_EV_MSG || m->kind != IM_CONV_DIRECT || m->pos <= user->received_pos ||
+        im_str_eq(m->from_key, im_name_key(user->name)))
+        return;
+    for (size_t i = m->pos > user->fresh_pos ? 0 : user->fresh_count; i > 0; i--)
+        if (user->fresh[i - 1].pos == m->pos)
+            return;
+    if (user->fresh_count > 1 && user->fresh[user->fresh_count - 1].pos <= user->received_pos)
+        merge_received(user);
+    if (user->fresh_count == IM_FRESH_MAX)
+        tell_or_drop(core, user);
+    add_fresh(user, m);
+    if (user->fresh_pos < m->pos)
+        user->fresh_pos = m->pos;
+}
+
 void im_receipt_along(struct im_core *core, struct im_user *user, struct im_user *to)
 {
-    if (!user->receipts_due || core->mono_ms - user->receipts_ms < core->config->receipt_interval_ms)
+    uint64_t gathered_ms = user->receipts_ms < user->along_ms ? user->along_ms : user->receipts_ms;
+    if (!user->receipts_due || core->mono_ms - gathered_ms < core->config->receipt_interval_ms)
         return;
+    user->along_ms = core->mono_ms;
     flush_user(core, user, to);
     for (size_t i = 0; i < user->fresh_count; i++)
         if (to_tell(user, &user->fresh[i], NULL))

@@ -51,6 +51,14 @@ static void the_sender_learns_what_has_arrived_once_for_many(void **state)
     leave(&t);
 }
 
+static size_t count_receipts(struct wire *x)
+{
+    size_t n = 0;
+    for (const char *at = wire_heard(x); (at = strstr(at, "\"op\":\"receipt\"")); at++)
+        n++;
+    return n;
+}
+
 static void a_receipt_goes_along_with_an_answer(void **state)
 {
     struct world *w = *state;
@@ -76,6 +84,33 @@ static void a_receipt_goes_along_with_an_answer(void **state)
     leave(&t);
 }
 
+/* Whoever waits for an answer that does not come changes nothing for those who get theirs. */
+static void receipts_that_go_along_are_gathered_too(void **state)
+{
+    enum { ROUNDS = 200, ROUND_MS = 12 };
+    struct world *w = *state;
+    struct two t;
+    struct wire c;
+    size_t receipts = 0;
+    enter(w, &t);
+    wire_open(w, &c, &im_dialect_json);
+    wire_login(&c, "cat");
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (i % 50 == 0)
+            wire_say(&c, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"hey\"}");
+        wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"ping\"}");
+        wire_settle(&t.b);
+        wire_say(&t.b, "{\"op\":\"send\",\"to\":\"ann\",\"text\":\"pong\"}");
+        wire_settle(&t.a);
+        world_time(w, ROUND_MS);
+        receipts += count_receipts(&t.a);
+    }
+    uint64_t most = ROUNDS * ROUND_MS / w->config->receipt_interval_ms;
+    assert_in_range(receipts, most / 2, most);
+    wire_close_now(&c);
+    leave(&t);
+}
+
 static void an_answer_takes_nobody_else_s_receipt_along(void **state)
 {
     struct world *w = *state;
@@ -96,14 +131,6 @@ static void an_answer_takes_nobody_else_s_receipt_along(void **state)
     assert_heard(&c, "{\"op\":\"receipt\",\"conv\":\"bob\",\"user\":\"bob\",\"received\":1}\n");
     wire_close_now(&c);
     leave(&t);
-}
-
-static size_t count_receipts(struct wire *x)
-{
-    size_t n = 0;
-    for (const char *at = wire_heard(x); (at = strstr(at, "\"op\":\"receipt\"")); at++)
-        n++;
-    return n;
 }
 
 static void next_turn(struct world *w, uint64_t ms)
@@ -173,6 +200,28 @@ static void receipts_leave_on_ticks_where_there_are_no_turns(void **state)
         came += count_receipts(&t->sender);
     }
     assert_int_equal(came, RECEIVERS);
+    close_many(t);
+}
+
+/* More than are remembered, before any of them is due. */
+static void of_many_senders_each_gets_one_receipt(void **state)
+{
+    struct world *w = *state;
+    struct written_to *t = im_zalloc(sizeof *t);
+    char name[32];
+    wire_open(w, &t->sender, &im_dialect_json);
+    wire_login(&t->sender, "bob");
+    for (unsigned i = 0; i < RECEIVERS; i++) {
+        snprintf(name, sizeof name, "ann%u", i);
+        wire_open(w, &t->receivers[i], &im_dialect_json);
+        wire_login(&t->receivers[i], name);
+        wire_say(&t->receivers[i], "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+        wire_settle(&t->sender);
+    }
+    for (unsigned i = 0; i < RECEIVERS; i++)
+        world_time(w, receipt_ms(w) + 1);
+    for (unsigned i = 0; i < RECEIVERS; i++)
+        assert_int_equal(count_receipts(&t->receivers[i]), 1);
     close_many(t);
 }
 
@@ -469,9 +518,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         world_test(the_sender_learns_what_has_arrived_once_for_many),
         world_test(a_receipt_goes_along_with_an_answer),
+        world_test(receipts_that_go_along_are_gathered_too),
         world_test(an_answer_takes_nobody_else_s_receipt_along),
         world_test(receipts_that_fall_due_together_are_spread_over_turns),
         world_test(receipts_leave_on_ticks_where_there_are_no_turns),
+        world_test(of_many_senders_each_gets_one_receipt),
         world_test(a_named_device_says_itself_what_has_arrived),
         world_test(a_read_mark_reaches_the_peer_and_own_devices_and_never_goes_back),
         world_test(an_edit_does_not_count_as_unread),
