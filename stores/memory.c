@@ -123,6 +123,7 @@ static void memory_close(struct im_store **store)
 {
     struct im_memory *m = (struct im_memory *)*store;
     *store = NULL;
+    m->blocks.ending = true;
     im_mem_log_end(m);
     im_mem_sent_end(m);
     while (m->convs)

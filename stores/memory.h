@@ -58,6 +58,7 @@ struct im_mem_blocks {
     size_t cut; /* so many of the last piece */
     struct im_mem_empty *warm, *cold;
     size_t warm_count;
+    bool ending; /* blocks need not be given back any more: all go at once */
 };
 void *im_mem_block_take(struct im_mem_blocks *); /* uninitialised */
 void im_mem_block_give(struct im_mem_blocks *, void *block);

@@ -64,6 +64,8 @@ static void let_go(void *block)
 
 void im_mem_block_give(struct im_mem_blocks *b, void *block)
 {
+    if (b->ending)
+        return;
     struct im_mem_empty *e = block, **list = b->warm_count < WARM ? &b->warm : &b->cold;
     if (list == &b->warm)
         b->warm_count++;

@@ -10,8 +10,8 @@
 
 /* What blocks are cut from: pieces of the size of a large page, and on one where the kernel has it. Such a page comes
  * all at once, which may take milliseconds, and everybody who writes would wait; so while one piece is used, a thread
- * touches the next. It runs when nobody else wants its core: where nothing is idle, the core's thread takes a piece as
- * it is. */
+ * touches the next, when nobody else wants its core if the system lets it stand back so. A piece that is not ready when
+ * it is needed is taken as it is. */
 
 struct im_mem_ahead {
     pthread_t thread;
@@ -21,12 +21,12 @@ struct im_mem_ahead {
     char *piece; /* touched, and nobody's yet; or NULL */
 };
 
-/* At a multiple of its own size, as a large page has to be. */
+/* At a multiple of its own size, as a large page has to be. NULL: there is none. */
 static char *map_piece(int advice)
 {
     char *p = mmap(NULL, 2 * IM_MEM_PIECE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
-        im_no_memory(2 * IM_MEM_PIECE_BYTES);
+        return NULL;
     size_t before = -(uintptr_t)p % IM_MEM_PIECE_BYTES;
     if (before > 0)
         munmap(p, before);
@@ -39,7 +39,7 @@ static char *touched_piece(void)
 {
     char *p = map_piece(MADV_HUGEPAGE);
     size_t page = (size_t)getpagesize();
-    for (size_t at = 0; at < IM_MEM_PIECE_BYTES; at += page)
+    for (size_t at = 0; p && at < IM_MEM_PIECE_BYTES; at += page)
         ((volatile char *)p)[at] = 0;
     return p;
 }
@@ -47,7 +47,7 @@ static char *touched_piece(void)
 static void *touch_forever(void *arg)
 {
     struct im_mem_ahead *a = arg;
-    pthread_setschedparam(pthread_self(), SCHED_IDLE, &(struct sched_param){0}); /* or as everybody does */
+    pthread_setschedparam(pthread_self(), SCHED_IDLE, &(struct sched_param){0}); /* if it may */
     pthread_mutex_lock(&a->lock);
     while (!a->closing) {
         if (!a->wanted) {
@@ -87,9 +87,8 @@ void im_mem_piece_ahead(struct im_mem_ahead **at)
 {
     struct im_mem_ahead *a = *at ? *at : start();
     *at = a;
-    if (a == NULL)
+    if (a == NULL || pthread_mutex_trylock(&a->lock) != 0) /* who has it may be the one that nobody runs */
         return;
-    pthread_mutex_lock(&a->lock);
     if (a->piece == NULL && !a->wanted) {
         a->wanted = true;
         pthread_cond_signal(&a->work);
@@ -99,9 +98,8 @@ void im_mem_piece_ahead(struct im_mem_ahead **at)
 
 static char *take_touched(struct im_mem_ahead *a)
 {
-    if (a == NULL)
+    if (a == NULL || pthread_mutex_trylock(&a->lock) != 0)
         return NULL;
-    pthread_mutex_lock(&a->lock);
     char *piece = a->piece;
     a->piece = NULL;
     pthread_mutex_unlock(&a->lock);
@@ -111,7 +109,11 @@ static char *take_touched(struct im_mem_ahead *a)
 char *im_mem_piece_take(struct im_mem_ahead *a, bool small_pages)
 {
     char *piece = take_touched(a);
-    return piece ? piece : map_piece(small_pages ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+    if (piece == NULL)
+        piece = map_piece(small_pages ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+    if (piece == NULL)
+        im_no_memory(IM_MEM_PIECE_BYTES);
+    return piece;
 }
 
 void im_mem_piece_give(char *piece)

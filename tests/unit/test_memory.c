@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stores/memory.h"
@@ -166,11 +167,14 @@ static void empty_blocks_are_used_again(void **state)
 /* Before it is ready, one gets another, of which no page is there. */
 static void a_piece_is_made_ready_by_another_thread(void **state)
 {
+    enum { PATIENCE_S = 60 };
     struct im_mem_ahead *ahead = NULL;
+    time_t end = time(NULL) + PATIENCE_S;
     (void)state;
     for (size_t pages = 0; pages < IM_MEM_BLOCK_BYTES / (size_t)getpagesize(); sched_yield()) {
         im_mem_piece_ahead(&ahead);
         assert_non_null(ahead);
+        assert_true(time(NULL) < end);
         char *piece = im_mem_piece_take(ahead, true);
         pages = pages_there(piece + IM_MEM_PIECE_BYTES - IM_MEM_BLOCK_BYTES);
         im_mem_piece_give(piece);
