@@ -157,7 +157,7 @@ struct im_user {
     struct im_session *sessions;
     size_t chat_count;      /* of the sessions, those of seat CHAT: by these the user is online */
     uint64_t received_pos;  /* the furthest cursor of any device: others may know that it was received */
-    struct im_fresh *fresh; /* direct messages of others after that; at most IM_FRESH_MAX, then the oldest go */
+    struct im_fresh *fresh; /* direct messages of others whose senders are to be told; at most IM_FRESH_MAX */
     size_t fresh_count, fresh_room;
     uint64_t fresh_pos;      /* of the newest one there has been */
     struct im_cursor cursor; /* the default device's */
@@ -280,8 +280,8 @@ void im_group_before(struct im_core *, const struct im_msg *);
 void im_group_after(struct im_core *, const struct im_msg *);
 
 /* receipts.c */
-void im_receipt_fresh(struct im_core *, struct im_user *,
-                      const struct im_event *);                            /* was given to a session of theirs */
+/* The event was given to one of the user's sessions. */
+void im_receipt_fresh(struct im_core *, struct im_user *, const struct im_event *);
 void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a device has all up to pos */
 /* What `to` is to know of what the user has received, along with an event that goes there from the user anyway. */
 void im_receipt_along(struct im_core *, struct im_user *, struct im_user *to);

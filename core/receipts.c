@@ -137,7 +137,7 @@ static void not_due(struct im_core *core, struct im_user *user)
     core->receiver_count--;
 }
 
-/* What was received already is told before there is no room for it. */
+/* There is no room for more: what was received already is told now, and the oldest of what was not is forgotten. */
 static void tell_or_drop(struct im_core *core, struct im_user *user)
 {
     if (user->fresh[0].pos <= user->received_pos) {

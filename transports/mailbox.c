@@ -78,8 +78,7 @@ static struct im_bag *new_bag(struct im_mail *spare, size_t size)
     return bag;
 }
 
-/* The next letters lie in the other thread's cache, and where they go to does: they are asked for some letters ahead.
- */
+/* Letters, and the places for new ones, lie in the other thread's cache: they are asked for some letters ahead. */
 enum { WRITE_AHEAD = 256, READ_AHEAD = 512, AHEAD_BYTES = 192 };
 
 static void ask_for(const struct im_letter *letter, size_t ahead)

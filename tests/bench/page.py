@@ -34,8 +34,8 @@ PARTS = [
      "ours. That holds for the floor too, and the ratio tells what is our own."),
     ("memory", "Memory", "What each idle session costs, login and directory entry included, and where each byte of it is (valgrind's massif)."),
     ("durable", "Durable: store sqlite, sync full",
-     "With 800 messages in flight. While one transaction is written, those of the one before are answered, so fewer share\n"
-     "one than in bare SQLite. The thread that writes also looks up who it is, where it goes, and the `cid`."),
+     "While one transaction is written, those of the one before are answered, so fewer share one than in bare SQLite, which\n"
+     "puts as many into each as imd has in flight. The thread that writes also looks up who it is, where it goes, and the `cid`."),
     ("ephemeral", "Ephemeral events", "They are not kept, and do not wait for what is."),
     ("coats", "TLS and permessage-deflate", "Compressed once for all who get the same bytes; over TLS, each connection encrypts for itself."),
     ("arrivals", "Arrivals", "Connecting, TLS (P-256), the upgrade and the login in its URL; 100 at a time."),
