@@ -543,6 +543,19 @@ def test_the_admin_socket_answers_while_draining(imd, connect, admin):
         link.close()
 
 
+def test_whoever_asks_for_an_end_is_answered_before_it_comes(imd, admin):
+    """Nobody to wait for, and the tick that finds that out is due in the turn in which it is asked: another one asks
+    so much in the turn before that it is late."""
+    daemon = imd()
+    first, second = admin(daemon.admin_path), admin(daemon.admin_path)
+    assert first.call("status")["result"]["state"] == second.call("status")["result"]["state"] == "running"
+    first.send('{"jsonrpc":"2.0","method":"reload"}\n' + '{"jsonrpc":"2.0","method":"commands"}\n' * 400)
+    until(lambda: "reload: done" in daemon.logs, "it to be asked", pause=0)
+    second.send('{"jsonrpc":"2.0","id":2,"method":"shutdown"}\n')
+    assert second.recv()["result"]["sessions"] == 0
+    assert daemon.wait_exit() == 0
+
+
 def test_a_notification_that_asks_the_store_holds_up_nothing(imd, admin):
     daemon = imd()
     client = admin(daemon.admin_path)
