@@ -163,7 +163,11 @@ struct im_mem_record {
     struct im_mem_user *from, *to, *user; /* to: not of groups; user: may be NULL */
 };
 
-#define IM_MEM_BLOCK_RECORDS (IM_MEM_BLOCK_BYTES / sizeof(struct im_mem_record))
+#define IM_MEM_BLOCK_RECORDS ((IM_MEM_BLOCK_BYTES - sizeof(uint64_t)) / sizeof(struct im_mem_record))
+struct im_mem_records {
+    uint64_t live; /* of those that are in use: whose events are not erased */
+    struct im_mem_record at[IM_MEM_BLOCK_RECORDS];
+};
 
 struct im_mem_row {
     UT_hash_handle hh, by_name; /* by kind and key; by kind, owner and name, where both are given */
@@ -181,8 +185,8 @@ struct im_memory {
     struct im_store_op *first, **last; /* submitted */
     uint64_t hints_valid;              /* changes whenever a conversation is freed; never 0 */
     struct im_mem_blocks blocks;
-    struct im_mem_list log; /* blocks of records */
-    size_t log_skip, log_count;
+    struct im_mem_list log; /* struct im_mem_records; NULL: all of them are erased */
+    size_t log_count;       /* how many records they have, or had */
     uint64_t log_base, events;
     struct im_mem_block *block; /* where events are kept now; NULL: there is none */
     size_t block_used;
@@ -216,10 +220,12 @@ static inline uint64_t im_mem_head(const struct im_memory *m)
 {
     return m->log_base + m->log_count;
 }
+/* Of an event that is not erased. */
 static inline struct im_mem_record *im_mem_record(const struct im_memory *m, uint64_t pos)
 {
-    size_t at = m->log_skip + (size_t)(pos - 1 - m->log_base);
-    return (struct im_mem_record *)m->log.items[at / IM_MEM_BLOCK_RECORDS] + at % IM_MEM_BLOCK_RECORDS;
+    size_t at = (size_t)(pos - 1 - m->log_base);
+    struct im_mem_records *block = m->log.items[at / IM_MEM_BLOCK_RECORDS];
+    return &block->at[at % IM_MEM_BLOCK_RECORDS];
 }
 static inline struct im_mem_slot *im_mem_slot(const struct im_mem_conv *c, size_t at)
 {
@@ -238,7 +244,8 @@ static inline bool im_mem_at(const struct im_mem_conv *c, uint64_t seq, size_t *
 
 /* memory_log.c */
 struct im_mem_record *im_mem_log_push(struct im_memory *); /* at the head; uninitialised */
-void im_mem_log_pop(struct im_memory *);                   /* the oldest, which is erased */
+bool im_mem_log_has(const struct im_memory *, uint64_t pos); /* not erased, and not in the future */
+void im_mem_log_erase(struct im_memory *, uint64_t pos);     /* which it has */
 void im_mem_log_end(struct im_memory *);
 
 /* memory_people.c */

@@ -25,6 +25,10 @@ void im_mem_queue_pop(struct im_mem_queue *q, size_t size)
         return;
     memmove(q->items, q->items + q->skip * size, q->count * size);
     q->skip = 0;
+    if (q->count < q->room / 4 && q->room > 64) {
+        q->room /= 2;
+        q->items = im_realloc(q->items, q->room * size);
+    }
 }
 
 /* Where n is, or belongs. */

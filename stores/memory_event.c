@@ -172,7 +172,7 @@ enum im_reason im_mem_find(const struct im_memory *m, struct im_store_find *op)
 {
     const struct im_mem_user *from = op->pos == 0 ? im_mem_user_find(m, op->from) : NULL;
     uint64_t pos = from ? im_mem_sent_find(m, from, op->cid, im_mem_sent_hash(m, from, op->cid)) : op->pos;
-    if (pos > m->log_base && pos <= im_mem_head(m) && im_mem_record(m, pos)->kept)
+    if (im_mem_log_has(m, pos))
         op->event = im_mem_event(m, pos);
     return IM_OK;
 }

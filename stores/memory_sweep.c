@@ -23,20 +23,17 @@ static bool take(struct sweep *s)
 static void erase_first(struct im_memory *m, struct im_mem_conv *c)
 {
     struct im_mem_slot *slot = im_mem_slot(c, 0);
-    struct im_mem_record *r = im_mem_record(m, slot->pos);
+    uint64_t pos = slot->pos;
     if (slot->state)
         im_mem_erase_message(m, slot);
     im_mem_state_free(slot);
-    struct im_str cid = im_mem_cid(m, slot->pos);
+    struct im_str cid = im_mem_cid(m, pos);
     if (cid.p)
-        im_mem_sent_drop(m, r->from, cid);
-    im_mem_kept_drop(m, &r->kept);
+        im_mem_sent_drop(m, im_mem_record(m, pos)->from, cid);
     c->base++;
     c->base_messages = slot->messages;
     im_mem_queue_pop(&c->slots, sizeof *slot);
-    m->events--;
-    while (m->log_count > 0 && im_mem_record(m, m->log_base + 1)->kept == NULL)
-        im_mem_log_pop(m);
+    im_mem_log_erase(m, pos);
 }
 
 static bool surplus(const struct sweep *s, const struct im_mem_conv *c)

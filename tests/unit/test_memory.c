@@ -95,6 +95,43 @@ static void what_is_kept_comes_back_whatever_its_length(void **state)
     }
 }
 
+/* An old message that is kept keeps nothing else: neither the records of later ones, nor their conversation's places. */
+static void what_is_erased_takes_no_memory(void **state)
+{
+    enum { ROUNDS = 20, EACH = 5000, KEPT = 10 };
+    struct box *b = *state;
+    struct im_memory *m = (struct im_memory *)b->store;
+    box_send(b, "ann", "bob", "the oldest one");
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < EACH; i++)
+            box_send(b, "ann", "carl", "hi");
+        struct im_store_sweep op = {
+            .op.kind = IM_STORE_SWEEP, .retention_count = KEPT, .now_ms = 1700000000000, .limit = EACH + 1};
+        assert_int_equal(box_do(b, &op.op), IM_OK);
+        assert_int_equal(box_stats(b).events, 1 + KEPT);
+    }
+    size_t blocks = 0;
+    for (size_t i = 0; i < m->log.count; i++)
+        blocks += m->log.items[i] != NULL;
+    assert_in_range(blocks, 1, 3);
+    struct im_mem_user *ann = im_mem_user_find(m, IM_STR("ann"));
+    struct im_mem_conv *c = im_mem_conv_find(m, ann, IM_CONV_DIRECT, IM_STR("carl"));
+    assert_true(c->slots.count == KEPT && c->slots.room <= 64);
+    struct im_store_history oldest = op_before("bob", "ann", 0, 10);
+    struct im_event *e = only(b, oldest);
+    assert_true(str_is(e->msg.body, "the oldest one"));
+    im_event_drop(&e);
+    struct im_store_find gone = {.op.kind = IM_STORE_FIND, .pos = 2};
+    assert_int_equal(box_do(b, &gone.op), IM_OK);
+    assert_null(gone.event);
+    struct im_store_sweep all = {
+        .op.kind = IM_STORE_SWEEP, .retention_ms = 1, .now_ms = 1800000000000, .limit = EACH};
+    assert_int_equal(box_do(b, &all.op), IM_OK);
+    assert_int_equal(box_stats(b).events, 0);
+    box_send(b, "ann", "carl", "the first again");
+    assert_int_equal(box_stats(b).events, 1);
+}
+
 /* The cid of a message that may be the first under it; or of one that was sent before. */
 static void expect_cid(struct box *b, unsigned n, uint64_t earlier)
 {
@@ -225,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_others_hold_does_not_change_under_their_hands, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_kept_comes_back_whatever_its_length, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_erased_takes_no_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cid_is_known_as_long_as_its_message, setup, teardown),
         cmocka_unit_test(empty_blocks_are_used_again),
         cmocka_unit_test(a_piece_is_made_ready_by_another_thread),
