@@ -55,6 +55,7 @@ core_libimcore_a_SOURCES = \
 	core/suggest.c core/suggest.h \
 	core/sweep.c \
 	core/transport.h \
+	core/thread.c core/thread.h \
 	core/tbl/changes.def \
 	core/tbl/config.def \
 	core/tbl/counters.def \

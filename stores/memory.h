@@ -243,7 +243,7 @@ static inline bool im_mem_at(const struct im_mem_conv *c, uint64_t seq, size_t *
 }
 
 /* memory_log.c */
-struct im_mem_record *im_mem_log_push(struct im_memory *); /* at the head; uninitialised */
+struct im_mem_record *im_mem_log_push(struct im_memory *);   /* at the head; uninitialised */
 bool im_mem_log_has(const struct im_memory *, uint64_t pos); /* not erased, and not in the future */
 void im_mem_log_erase(struct im_memory *, uint64_t pos);     /* which it has */
 void im_mem_log_end(struct im_memory *);

@@ -1,11 +1,13 @@
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "core/thread.h"
 #include "stores/memory.h"
 
 /* What blocks are cut from: pieces of the size of a large page, and on one where the kernel has it. Such a page comes
@@ -15,10 +17,10 @@
 
 struct im_mem_ahead {
     pthread_t thread;
-    pthread_mutex_t lock; /* all below */
-    pthread_cond_t work;
-    bool wanted, closing;
-    char *piece; /* touched, and nobody's yet; or NULL */
+    sem_t asked;
+    bool waited_for;       /* the core's thread alone: asked for, and not taken yet */
+    _Atomic(char *) piece; /* touched, and nobody's yet; or NULL */
+    atomic_bool closing;
 };
 
 /* At a multiple of its own size, as a large page has to be. NULL: there is none. */
@@ -44,41 +46,30 @@ static char *touched_piece(void)
     return p;
 }
 
+static bool is_asked(struct im_mem_ahead *a)
+{
+    while (sem_wait(&a->asked) != 0)
+        ;
+    return !atomic_load(&a->closing);
+}
+
 static void *touch_forever(void *arg)
 {
     struct im_mem_ahead *a = arg;
     pthread_setschedparam(pthread_self(), SCHED_IDLE, &(struct sched_param){0}); /* if it may */
-    pthread_mutex_lock(&a->lock);
-    while (!a->closing) {
-        if (!a->wanted) {
-            pthread_cond_wait(&a->work, &a->lock);
-            continue;
-        }
-        pthread_mutex_unlock(&a->lock);
-        char *piece = touched_piece();
-        pthread_mutex_lock(&a->lock);
-        a->piece = piece;
-        a->wanted = false;
-    }
-    pthread_mutex_unlock(&a->lock);
+    while (is_asked(a))
+        atomic_store(&a->piece, touched_piece());
     return NULL;
 }
 
-/* NULL: there is no thread to be had. Signals are the core thread's business. */
+/* NULL: there is no thread to be had. */
 static struct im_mem_ahead *start(void)
 {
     struct im_mem_ahead *a = im_zalloc(sizeof *a);
-    sigset_t all, before;
-    pthread_mutex_init(&a->lock, NULL);
-    pthread_cond_init(&a->work, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&a->thread, NULL, touch_forever, a);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failure == 0)
+    sem_init(&a->asked, 0, 0);
+    if (im_thread_start(&a->thread, "imd-memory", touch_forever, a) == 0)
         return a;
-    pthread_cond_destroy(&a->work);
-    pthread_mutex_destroy(&a->lock);
+    sem_destroy(&a->asked);
     free(a);
     return NULL;
 }
@@ -87,22 +78,17 @@ void im_mem_piece_ahead(struct im_mem_ahead **at)
 {
     struct im_mem_ahead *a = *at ? *at : start();
     *at = a;
-    if (a == NULL || pthread_mutex_trylock(&a->lock) != 0) /* who has it may be the one that nobody runs */
+    if (a == NULL || a->waited_for)
         return;
-    if (a->piece == NULL && !a->wanted) {
-        a->wanted = true;
-        pthread_cond_signal(&a->work);
-    }
-    pthread_mutex_unlock(&a->lock);
+    a->waited_for = true;
+    sem_post(&a->asked);
 }
 
 static char *take_touched(struct im_mem_ahead *a)
 {
-    if (a == NULL || pthread_mutex_trylock(&a->lock) != 0)
-        return NULL;
-    char *piece = a->piece;
-    a->piece = NULL;
-    pthread_mutex_unlock(&a->lock);
+    char *piece = a ? atomic_exchange(&a->piece, NULL) : NULL;
+    if (piece)
+        a->waited_for = false;
     return piece;
 }
 
@@ -127,14 +113,11 @@ void im_mem_ahead_end(struct im_mem_ahead **at)
     *at = NULL;
     if (a == NULL)
         return;
-    pthread_mutex_lock(&a->lock);
-    a->closing = true;
-    pthread_cond_signal(&a->work);
-    pthread_mutex_unlock(&a->lock);
+    atomic_store(&a->closing, true);
+    sem_post(&a->asked);
     pthread_join(a->thread, NULL);
     if (a->piece)
         im_mem_piece_give(a->piece);
-    pthread_cond_destroy(&a->work);
-    pthread_mutex_destroy(&a->lock);
+    sem_destroy(&a->asked);
     free(a);
 }

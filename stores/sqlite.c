@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,6 +8,7 @@
 #include "core/counters.h"
 #include "core/histogram.h"
 #include "core/mem.h"
+#include "core/thread.h"
 #include "stores/lane.h"
 #include "stores/result.h"
 #include "stores/sqlite_boot.h"
@@ -337,22 +337,17 @@ static enum im_reason open_reader(struct sqlite_store *st, struct reader_thread 
     return im_fail(error, im_db_reason(rc), "%s: %s", st->path, sqlite3_errmsg(t->reader.db.sqlite));
 }
 
-/* Signals are the core thread's business. */
 static enum im_reason start_threads(struct sqlite_store *st, struct im_error *error)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&st->writer_thread, NULL, write_forever, st);
+    int failure = im_thread_start(&st->writer_thread, "imd-writer", write_forever, st);
     st->running += failure == 0;
     if (failure == 0)
-        failure = pthread_create(&st->carer_thread, NULL, care_forever, st);
+        failure = im_thread_start(&st->carer_thread, "imd-care", care_forever, st);
     st->running += st->running == 1 && failure == 0;
     for (size_t i = 0; i < st->reader_count && failure == 0; i++) {
-        failure = pthread_create(&st->readers[i].thread, NULL, read_forever, &st->readers[i]);
+        failure = im_thread_start(&st->readers[i].thread, "imd-reader", read_forever, &st->readers[i]);
         st->running += failure == 0;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failure == 0 ? IM_OK : im_fail(error, IM_SYSTEM, "cannot start a thread: %s", strerror(failure));
 }
 

@@ -2,13 +2,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/address.h"
 #include "core/mem.h"
+#include "core/thread.h"
 #include "transports/listener.h"
 #include "transports/parcel.h"
 #include "transports/stream.h"
@@ -546,14 +547,11 @@ struct im_listener *im_worker_listener(const struct im_worker *w, size_t n)
     return w->listeners[n];
 }
 
-/* Signals are for the core's thread. */
-enum im_reason im_worker_start(struct im_worker *w, struct im_error *error)
+enum im_reason im_worker_start(struct im_worker *w, unsigned number, struct im_error *error)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(&w->thread, NULL, run, w);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    char name[16];
+    snprintf(name, sizeof name, "imd-worker-%u", number % 1000);
+    int failed = im_thread_start(&w->thread, name, run, w);
     w->started = failed == 0;
     return failed ? im_fail(error, IM_SYSTEM, "no thread: %s", strerror(failed)) : IM_OK;
 }

@@ -27,7 +27,8 @@ enum im_reason im_worker_listen(struct im_worker *, const struct im_transport *,
 bool im_worker_take_more(struct im_worker *);
 /* The nth that was opened; NULL: closed. What never changes in it may be asked for (address, configuration, TLS). */
 struct im_listener *im_worker_listener(const struct im_worker *, size_t n);
-enum im_reason im_worker_start(struct im_worker *, struct im_error *);
+/* number: as which one it is known to people, from 1 on. */
+enum im_reason im_worker_start(struct im_worker *, unsigned number, struct im_error *);
 
 /* The configuration from now on. The old one must live until replaced() was called, which comes on a later turn. */
 void im_worker_configure(struct im_worker *, const struct im_config *, void (*replaced)(void *arg), void *arg);

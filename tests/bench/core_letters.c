@@ -297,7 +297,7 @@ static bool open_all(struct bench *b, struct crowd *c)
     c->people = im_zalloc(c->arguments.users * sizeof *c->people);
     return im_worker_new(&b->worker, &b->env, &error) == IM_OK &&
            im_worker_listen(b->worker, &door_transport, &door.config, NULL, &error) == IM_OK &&
-           im_worker_start(b->worker, &error) == IM_OK;
+           im_worker_start(b->worker, 1, &error) == IM_OK;
 }
 
 static void wait_for_letters(const struct bench *b)

@@ -48,11 +48,13 @@ class Server:
         return int(fields[11]), int(fields[12])
 
     def threads(self):
-        """CPU time so far of each thread, in microseconds; the first is the core's."""
-        found = []
-        for thread in sorted(os.listdir(f"/proc/{self.pid}/task"), key=int):
+        """CPU time so far of each thread by its name, in microseconds; "imd" is the core's."""
+        found = {}
+        for thread in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{thread}/comm", encoding="utf-8") as f:
+                name = f.read().rstrip("\n")
             with open(f"/proc/{self.pid}/task/{thread}/schedstat", encoding="utf-8") as f:
-                found.append(int(f.read().split()[0]) / 1e3)
+                found[name] = found.get(name, 0) + int(f.read().split()[0]) / 1e3
         return found
 
     def faults(self):

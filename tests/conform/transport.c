@@ -180,7 +180,7 @@ static void start(struct world *w)
 {
     struct im_error error;
     if (w->worker && !w->running)
-        assert_int_equal(im_worker_start(w->worker, &error), IM_OK);
+        assert_int_equal(im_worker_start(w->worker, 1, &error), IM_OK);
     w->running = true;
 }
 
@@ -573,7 +573,7 @@ static void a_worker_that_waits_for_the_core_can_be_halted(void **state)
     im_worker_halt(w->worker);
     alarm(0);
     UNTIL(&w->stage, threads() == running - 1);
-    assert_int_equal(im_worker_start(w->worker, &error), IM_OK);
+    assert_int_equal(im_worker_start(w->worker, 1, &error), IM_OK);
     UNTIL(&w->stage, seen->count == said);
     expect_numbers(seen, said);
 }
@@ -625,7 +625,7 @@ static void letters_of_all_workers_come_in_order(void **state)
     assert_int_equal(im_worker_new(&two.workers[1], &w->env, &error), IM_OK);
     assert_int_equal(im_worker_listen(two.workers[1], w->transport, &listen, NULL, &error), IM_OK);
     snprintf(w->address, sizeof w->address, "%s", im_listener_address(im_worker_listener(two.workers[1], 0)));
-    assert_int_equal(im_worker_start(two.workers[1], &error), IM_OK);
+    assert_int_equal(im_worker_start(two.workers[1], 2, &error), IM_OK);
     two.peers[1] = enter(w, &two.seen[1]);
     settle(w);
     w->core.heard = on_heard;

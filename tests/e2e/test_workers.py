@@ -1,6 +1,7 @@
 """Several threads for connections: what is theirs alone. The rest of this folder holds for them too: IMD_WORKERS=3."""
 
 import json
+import os
 import resource
 import socket
 import ssl
@@ -49,6 +50,16 @@ def test_every_thread_has_some(daemon, connect, kind, apart):
     assert all(row["sessions"] > 0 and row["up"] > 0 and row["down"] > 0 and row["up_full"] == 0 for row in workers)
     text = daemon.imctl("workers", json=False)
     assert text.split()[:3] == ["THREAD", "LOAD", "SESSIONS"], text
+
+
+def test_each_thread_has_its_name(daemon, apart):
+    """For `top -H` and debuggers."""
+    names = set()
+    for thread in os.listdir(f"/proc/{daemon.process.pid}/task"):
+        with open(f"/proc/{daemon.process.pid}/task/{thread}/comm", encoding="ascii") as comm:
+            names.add(comm.read().rstrip("\n"))
+    workers = {f"imd-worker-{n + 1}" for n in range(WORKERS if apart else WORKERS - 1)}
+    assert names == {"imd", "imd-writer", "imd-reader", "imd-care", "imd-hash"} | workers
 
 
 def test_a_group_spans_all_workers(daemon, connect):

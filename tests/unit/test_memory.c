@@ -95,7 +95,8 @@ static void what_is_kept_comes_back_whatever_its_length(void **state)
     }
 }
 
-/* An old message that is kept keeps nothing else: neither the records of later ones, nor their conversation's places. */
+/* An old message that is kept keeps nothing else: neither the records of later ones, nor their conversation's places.
+ */
 static void what_is_erased_takes_no_memory(void **state)
 {
     enum { ROUNDS = 20, EACH = 5000, KEPT = 10 };
@@ -124,8 +125,7 @@ static void what_is_erased_takes_no_memory(void **state)
     struct im_store_find gone = {.op.kind = IM_STORE_FIND, .pos = 2};
     assert_int_equal(box_do(b, &gone.op), IM_OK);
     assert_null(gone.event);
-    struct im_store_sweep all = {
-        .op.kind = IM_STORE_SWEEP, .retention_ms = 1, .now_ms = 1800000000000, .limit = EACH};
+    struct im_store_sweep all = {.op.kind = IM_STORE_SWEEP, .retention_ms = 1, .now_ms = 1800000000000, .limit = EACH};
     assert_int_equal(box_do(b, &all.op), IM_OK);
     assert_int_equal(box_stats(b).events, 0);
     box_send(b, "ann", "carl", "the first again");

@@ -1,13 +1,13 @@
 #include "tools/imd/hasher.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/thread.h"
 
 _Static_assert(IM_HASH_TEXT_MAX >= crypto_pwhash_STRBYTES, "an encoded hash fits");
 
@@ -186,15 +186,10 @@ struct im_hasher *imd_hasher_core(struct imd_hasher *h)
     return &h->hasher;
 }
 
-/* Signals are the loop's. */
 static bool start_threads(struct imd_hasher *h, size_t count)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (h->thread_count < count && pthread_create(&h->threads[h->thread_count], NULL, work, h) == 0)
+    while (h->thread_count < count && im_thread_start(&h->threads[h->thread_count], "imd-hash", work, h) == 0)
         h->thread_count++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return h->thread_count == count;
 }
 

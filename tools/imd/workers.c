@@ -36,7 +36,7 @@ enum im_reason imd_workers_start(struct imd *imd, struct im_error *error)
 {
     enum im_reason reason = IM_OK;
     for (size_t i = 0; i < imd->worker_count && reason == IM_OK; i++)
-        reason = im_worker_start(imd->workers[i], error);
+        reason = im_worker_start(imd->workers[i], (unsigned)i + 1, error);
     return reason;
 }
 
