@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/mem.h"
+#include "tests/bench/clock.h"
 
 /* What takes the place of a store. */
 
@@ -90,16 +90,9 @@ void alone_drain(struct alone *a)
         ;
 }
 
-uint64_t alone_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 void alone_tell_time(struct alone *a)
 {
-    uint64_t now = alone_ns(CLOCK_MONOTONIC);
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
     im_core_time(a->core, 1700000000000 + (int64_t)(now / 1000000), now / 1000000, 0);
 }
 

@@ -1,8 +1,6 @@
 #ifndef IM_BENCH_ALONE_H
 #define IM_BENCH_ALONE_H
 
-#include <time.h>
-
 #include "core/core.h"
 #include "stores/stores.h"
 
@@ -55,7 +53,6 @@ struct alone_text {
 };
 struct im_command alone_say(const struct alone_name *to, uint64_t n, struct alone_text *);
 
-uint64_t alone_ns(clockid_t);
 uint64_t alone_deliveries(const struct alone_arguments *); /* of each message */
 
 #endif

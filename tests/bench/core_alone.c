@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "core/mem.h"
 #include "tests/bench/alone.h"
+#include "tests/bench/clock.h"
 
 enum { TURN_MESSAGES = 64 };
 
@@ -158,9 +158,9 @@ int main(int argc, char **argv)
     alone_open(&b.alone, &a, wake, NULL);
     open_wires(&b, a.group);
     const uint64_t *counter = &b.alone.counters.n[IM_C_DELIVERED];
-    uint64_t before = *counter, start = alone_ns(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t before = *counter, start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     send_all(&b, a.group, a.messages);
-    uint64_t ns = alone_ns(CLOCK_PROCESS_CPUTIME_ID) - start, delivered = *counter - before;
+    uint64_t ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start, delivered = *counter - before;
     printf("{\"deliveries\": %llu, \"per_second\": %.0f}\n", (unsigned long long)delivered,
            (double)delivered * 1e9 / (double)ns);
     close_all(&b);

@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "core/mem.h"
 #include "tests/bench/alone.h"
+#include "tests/bench/clock.h"
 #include "transports/loop.h"
 #include "transports/transports.h"
 #include "transports/up.h"
@@ -316,10 +316,10 @@ static void turn(struct bench *b, const struct crowd *c)
     bool counts = atomic_load(&c->talking);
     if (counts && !b->drain.queued)
         wait_for_letters(b);
-    uint64_t start = alone_ns(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     event_base_loop(b->env.base, EVLOOP_ONCE);
     if (counts)
-        b->ns += alone_ns(CLOCK_THREAD_CPUTIME_ID) - start;
+        b->ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - start;
 }
 
 static void run(struct bench *b, const struct crowd *c)

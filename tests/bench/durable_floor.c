@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/mem.h"
 #include "stores/sqlite_boot.h"
+#include "tests/bench/clock.h"
 #include "tools/imbench/hist.h"
 #include "tools/imbench/proc.h"
 
@@ -60,9 +60,7 @@ static int insert_batch(struct work *w)
 
 static double cpu_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+    return (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e3;
 }
 
 static int work(struct work *w, double seconds)

@@ -6,15 +6,14 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sysexits.h>
-#include <time.h>
+
+#include "tests/bench/clock.h"
 
 enum { PAGE = 4096, PAGES = 65536 };
 
 static double cpu_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+    return (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e3;
 }
 
 /* Negative: there is no such memory. A kernel that knows no huge pages gives small ones. */

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "core/config.h"
 #include "core/mem.h"
@@ -18,6 +17,7 @@
 #include "stores/sqlite_read.h"
 #include "stores/sqlite_write.h"
 #include "stores/stores.h"
+#include "tests/bench/clock.h"
 #include "tools/imbench/proc.h"
 
 enum { MESSAGES_EACH = 100, PEERS = 4, GROUP_SIZE = 100, BATCH = 100, PAGE = 50 };
@@ -412,9 +412,7 @@ static const struct {
 
 static double cpu_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+    return (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e3;
 }
 
 /* Pages that a connection read because they were not in its cache, or wrote, since it was asked last. */
