@@ -27,6 +27,7 @@ struct im_loop {
     uint64_t turn_ms; /* when it began, while it is known */
     struct im_queue_pool blocks;
     struct im_timer trim; /* runs while there may be spare blocks */
+    uint64_t spare_ms;
     struct im_timer *slots[SLOTS];
     uint64_t tick; /* the last one looked at */
     size_t running;
@@ -218,13 +219,15 @@ static void trim_blocks(struct im_timer *timer)
 {
     struct im_loop *loop = (struct im_loop *)(void *)((char *)timer - offsetof(struct im_loop, trim));
     if (im_queue_pool_trim(&loop->blocks))
-        im_timer_start(loop, &loop->trim, IM_LOOP_SPARE_MS, trim_blocks);
+        im_timer_start(loop, &loop->trim, loop->spare_ms, trim_blocks);
 }
 
-struct im_queue_pool *im_loop_blocks(struct im_loop *loop)
+struct im_queue_pool *im_loop_blocks(struct im_loop *loop, uint64_t spare_ms)
 {
-    if (!loop->trim.link)
-        im_timer_start(loop, &loop->trim, IM_LOOP_SPARE_MS, trim_blocks);
+    if (!loop->trim.link) {
+        loop->spare_ms = spare_ms;
+        im_timer_start(loop, &loop->trim, spare_ms, trim_blocks);
+    }
     return &loop->blocks;
 }
 

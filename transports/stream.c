@@ -13,9 +13,6 @@
 /* Bytes shorter than this are cheaper to copy than to queue by reference. */
 enum { REFERENCE_MIN_BYTES = 1024 };
 
-/* What may wait waits for so many turns at most, and only while others keep the loop busy. */
-enum { PATIENCE_TURNS = 4 };
-
 #define OWNER(entry, member) ((struct im_stream *)(void *)((char *)(entry)-offsetof(struct im_stream, member)))
 
 static void turn(struct im_later *later);
@@ -313,10 +310,11 @@ static void flush(struct im_later *later)
 
 void im_stream_flush_soon(struct im_stream *s)
 {
-    if (!s->patient) {
+    uint64_t turns = s->patient ? s->env->config->answer_turns : 0;
+    if (turns == 0) {
         im_soon_add(s->loop, &s->flush, flush);
     } else if (!s->flush.queued && s->patience == 0) {
-        s->patience = PATIENCE_TURNS;
+        s->patience = (uint8_t)turns;
         later_turn(s);
     }
 }

@@ -87,7 +87,7 @@ static void wait_writable(struct im_stream *s, bool on)
 
 static void flush(struct im_stream *s)
 {
-    ssize_t n = im_queue_send(&s->plain.queue, im_loop_blocks(s->loop), s->fd);
+    ssize_t n = im_queue_send(&s->plain.queue, im_stream_blocks(s), s->fd);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         im_stream_broke(s, errno, "");
         return;
@@ -117,7 +117,7 @@ static void flush_soon(struct im_stream *s)
 
 static void copy(struct im_stream *s, const uint8_t *p, size_t len)
 {
-    im_queue_copy(&s->plain.queue, im_loop_blocks(s->loop), p, len);
+    im_queue_copy(&s->plain.queue, im_stream_blocks(s), p, len);
     flush_soon(s);
 }
 
@@ -145,7 +145,7 @@ static void stop(struct im_stream *s)
 static bool close_it(struct im_stream *s)
 {
     close(s->fd);
-    im_queue_clear(&s->plain.queue, im_loop_blocks(s->loop));
+    im_queue_clear(&s->plain.queue, im_stream_blocks(s));
     free(s->plain.rest);
     return true;
 }

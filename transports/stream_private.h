@@ -99,6 +99,11 @@ size_t im_stream_give(struct im_stream *, const uint8_t *p, size_t n);
 void im_stream_peer_ended(struct im_stream *);
 /* The connection broke: an errno, and what the carrier knows beyond it, or "". */
 void im_stream_broke(struct im_stream *, int error, const char *problem);
+/* What output is gathered in. */
+static inline struct im_queue_pool *im_stream_blocks(struct im_stream *s)
+{
+    return im_loop_blocks(s->loop, s->env->config->spare_buffers_ms);
+}
 /* There is output: flush() at the end of this turn, or of one of the next if that may wait. */
 void im_stream_flush_soon(struct im_stream *);
 /* Output begins to wait for the socket: from now on it has to move. Not a call to the receiver. */

@@ -111,7 +111,7 @@ static void wait_refer(struct im_stream *s, const uint8_t *p, size_t len, struct
 static void hand_over(struct im_stream *s, struct im_str record)
 {
     struct im_queue *q = &s->tls.queue;
-    struct im_queue_pool *blocks = im_loop_blocks(s->loop);
+    struct im_queue_pool *blocks = im_stream_blocks(s);
     wait_copy(s, (const uint8_t *)record.p, record.len);
     im_queue_drain(q, blocks, record.len);
     while (q->first) {
@@ -135,7 +135,7 @@ static void flush(struct im_stream *s)
             hand_over(s, record);
             break;
         }
-        im_queue_drain(q, im_loop_blocks(s->loop), record.len);
+        im_queue_drain(q, im_stream_blocks(s), record.len);
         im_stream_left(s, record.len);
         sum += record.len;
     }
@@ -154,7 +154,7 @@ static void copy(struct im_stream *s, const uint8_t *p, size_t len)
         wait_copy(s, p, len);
         return;
     }
-    im_queue_copy(&s->tls.queue, im_loop_blocks(s->loop), p, len);
+    im_queue_copy(&s->tls.queue, im_stream_blocks(s), p, len);
     im_stream_flush_soon(s);
 }
 
@@ -221,7 +221,7 @@ static void stop(struct im_stream *s)
 /* libevent closes the descriptor when it finalises the bufferevent, which is a turn after letting go of it. */
 static bool close_it(struct im_stream *s)
 {
-    im_queue_clear(&s->tls.queue, im_loop_blocks(s->loop));
+    im_queue_clear(&s->tls.queue, im_stream_blocks(s));
     if (s->tls.bev) {
         bufferevent_free(s->tls.bev);
         s->tls.bev = NULL;

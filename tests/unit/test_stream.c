@@ -849,6 +849,19 @@ static void what_may_wait_waits_a_few_turns_of_a_busy_loop(void **state)
     event_free(others);
 }
 
+static void what_may_wait_waits_for_nothing_where_that_is_configured(void **state)
+{
+    static const struct im_stream_ops answerer = {answer_patiently, NULL, NULL, see_ended};
+    struct world *w = *state;
+    char answer[8];
+    int fd = packets(w);
+    w->config->answer_turns = 0;
+    im_stream_attach(w->stream, &answerer, w);
+    assert_int_equal(send(fd, "?", 1, 0), 1);
+    turn_once(w);
+    assert_int_equal(recv(fd, answer, sizeof answer, 0), 1);
+}
+
 static void use_blocks(struct im_queue_pool *pool, size_t count)
 {
     static const uint8_t data[16 * 1024];
@@ -881,10 +894,11 @@ static void blocks_stay_as_long_as_they_are_needed(void **state)
 static void an_idle_loop_has_no_blocks(void **state)
 {
     struct world *w = *state;
+    w->config->spare_buffers_ms = 100;
     until_ready(w);
     im_stream_write(w->stream, "a", 1);
     UNTIL(&w->stage, im_stream_queued(w->stream) == 0);
-    const struct im_queue_pool *pool = im_loop_blocks(im_loop_of(&w->env));
+    const struct im_queue_pool *pool = im_loop_blocks(im_loop_of(&w->env), 100);
     assert_int_equal(spare(pool), 1);
     UNTIL(&w->stage, spare(pool) == 0);
 }
@@ -1334,6 +1348,7 @@ int main(void)
         PLAIN(what_a_turn_gathers_leaves_in_one_piece),
         PLAIN(what_may_wait_leaves_with_what_comes_in_the_next_turn),
         PLAIN(what_may_wait_waits_a_few_turns_of_a_busy_loop),
+        PLAIN(what_may_wait_waits_for_nothing_where_that_is_configured),
         cmocka_unit_test(blocks_stay_as_long_as_they_are_needed),
         PLAIN(an_idle_loop_has_no_blocks),
         TLS(what_a_turn_gathers_leaves_as_one_record),
