@@ -227,6 +227,7 @@ def test_people_get_a_table_and_pictures(server, tmp_path):
     (["pingpong", "http://127.0.0.1:1"], "must begin with"),
     (["pingpong", "ws://127.0.0.1"], "needs HOST:PORT"),
     (["-c", "1", "pingpong", "ws://127.0.0.1:1"], "--connections"),
+    (["-c", "7", "pingpong", "ws://127.0.0.1:1"], "--connections: must be even"),
     (["-c", "6", "slow", "ws://127.0.0.1:1"], "at least 8"),
     (["-s", "31", "pingpong", "ws://127.0.0.1:1"], "--size"),
     (["-t", "soon", "pingpong", "ws://127.0.0.1:1"], "--time"),

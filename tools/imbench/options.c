@@ -20,7 +20,7 @@ static const char usage[] = "Usage: imbench [OPTION…] SCENARIO URL\n"
 
 static const char option_help[] =
     "\n"
-    "  -c, --connections N   how many\n"
+    "  -c, --connections N   how many, an even number\n"
     "  -w, --window N        messages under way at a time\n"
     "  -s, --size BYTES      of a message's text, 32 to 65536 (64)\n"
     "  -r, --rate N          messages a second (20000)\n"
@@ -219,7 +219,7 @@ static int complete(struct options *o, bool dialect_told)
     bool websocket = o->endpoint.framing == WIRE_WEBSOCKET;
     if (!dialect_told)
         o->dialect = websocket && !s->json ? DIALECT_CLASSROOM : DIALECT_JSON;
-    o->connections = (o->connections ? o->connections : s->connections) & ~1u;
+    o->connections = o->connections ? o->connections : s->connections;
     o->window = o->window ? o->window : s->window;
     if (o->dialect == DIALECT_CLASSROOM && !websocket)
         return wrong("--protocol: the classroom chat is spoken over ws:// and wss:// only");
@@ -231,6 +231,8 @@ static int complete(struct options *o, bool dialect_told)
         return wrong("--resume: is for wss:// and tls://");
     if (o->messages && s->timed)
         return wrong("--messages: %s is measured for a time", s->name);
+    if (o->connections % 2 != 0)
+        return wrong("--connections: must be even, as people come in twos");
     if (o->connections < s->least)
         return wrong("--connections: %s needs at least %u", s->name, s->least);
     return EX_OK;
