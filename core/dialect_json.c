@@ -158,7 +158,10 @@ static enum im_reason read_strs(const json_t *v, const struct im_json_field *f, 
     assert(d->strings == NULL);
     d->strings = im_alloc((n + 1) * sizeof *d->strings);
     for (size_t i = 0; i < n; i++) {
-        enum im_reason reason = read_str(json_array_get(v, i), f, &d->strings[i], error);
+        const json_t *element = json_array_get(v, i);
+        if (!json_is_string(element))
+            return im_fail(error, IM_BAD_FIELD, "%s[%zu]: must be a string", f->name.text, i);
+        enum im_reason reason = read_str(element, f, &d->strings[i], error);
         if (reason != IM_OK)
             return reason;
     }
