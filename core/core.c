@@ -232,6 +232,7 @@ void im_core_drain(struct im_core *core, uint64_t spread_ms)
     core->drain_spread_ms = spread_ms;
     core->drained = HASH_COUNT(core->sessions);
     im_presence_tick(core, true);
+    im_receipts_flush(core);
     for (struct im_session *s = core->sessions; s; s = s->hh.next)
         im_session_end(core, s, IM_DRAIN, true);
 }

@@ -287,6 +287,7 @@ void im_receipt_advance(struct im_core *, struct im_user *, uint64_t pos); /* a 
 void im_receipt_along(struct im_core *, struct im_user *, struct im_user *to);
 void im_receipts_turn(struct im_core *); /* some of those that are due; and on a tick */
 void im_receipts_tick(struct im_core *);
+void im_receipts_flush(struct im_core *); /* all that wait */
 void im_receipts_forget(struct im_core *, struct im_user *);
 void im_mark_read(struct im_core *, struct im_session *, const struct im_name *conv, uint64_t seq);
 void im_marks_flush(struct im_core *);

@@ -205,6 +205,14 @@ void im_receipts_tick(struct im_core *core)
     flush_some(core, core->receiver_count / 4 + TICK_RECEIPTS);
 }
 
+void im_receipts_flush(struct im_core *core)
+{
+    for (struct im_user *user; (user = core->receivers);) {
+        not_due(core, user);
+        flush_user(core, user, NULL);
+    }
+}
+
 void im_receipts_forget(struct im_core *core, struct im_user *user)
 {
     if (user->receipts_due)
