@@ -248,6 +248,7 @@ void im_core_drain_slowly(struct im_core *core, uint64_t per_second)
 
 void im_drain_tick(struct im_core *core)
 {
+    im_receipts_flush(core);
     uint64_t due = core->drain_rate * (core->mono_ms - core->drain_mono_ms) / 1000;
     for (struct im_session *s = core->sessions; s && core->drained < due; s = s->hh.next) {
         if (s->ending || im_session_closing(s))

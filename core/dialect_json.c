@@ -117,14 +117,15 @@ static enum im_reason read_op(struct im_command *cmd, const json_t *root, struct
     return im_fail(error, IM_BAD_OP, "op: '%.32s' is not known", name.p);
 }
 
-static enum im_reason read_str(const json_t *v, const struct im_json_field *f, struct im_str *out,
+/* index: of what in an array, as text; or "". */
+static enum im_reason read_str(const json_t *v, const struct im_json_field *f, const char *index, struct im_str *out,
                                struct im_error *error)
 {
     if (!json_is_string(v))
-        return im_fail(error, IM_BAD_FIELD, "%s: must be a string", f->name.text);
+        return im_fail(error, IM_BAD_FIELD, "%s%s: must be a string", f->name.text, index);
     *out = (struct im_str){json_string_value(v), json_string_length(v)};
     if (memchr(out->p, '\0', out->len))
-        return im_fail(error, IM_BAD_FIELD, "%s: NUL is not allowed", f->name.text);
+        return im_fail(error, IM_BAD_FIELD, "%s%s: NUL is not allowed", f->name.text, index);
     if (f->type == IM_JSON_STR && out->len > f->max)
         return im_fail(error, IM_TOO_LONG, "%s: at most %" PRIu64 " bytes", f->name.text, f->max);
     return IM_OK;
@@ -133,7 +134,7 @@ static enum im_reason read_str(const json_t *v, const struct im_json_field *f, s
 static enum im_reason read_pos(const json_t *v, const struct im_json_field *f, uint64_t *out, struct im_error *error)
 {
     struct im_str s;
-    if (!json_is_string(v) || read_str(v, f, &s, error) != IM_OK || !im_str_u64(s, out) || *out > f->max)
+    if (!json_is_string(v) || read_str(v, f, "", &s, error) != IM_OK || !im_str_u64(s, out) || *out > f->max)
         return im_fail(error, IM_BAD_FIELD, "%s: must be a position as the server gave it (a string)", f->name.text);
     return IM_OK;
 }
@@ -158,10 +159,9 @@ static enum im_reason read_strs(const json_t *v, const struct im_json_field *f, 
     assert(d->strings == NULL);
     d->strings = im_alloc((n + 1) * sizeof *d->strings);
     for (size_t i = 0; i < n; i++) {
-        const json_t *element = json_array_get(v, i);
-        if (!json_is_string(element))
-            return im_fail(error, IM_BAD_FIELD, "%s[%zu]: must be a string", f->name.text, i);
-        enum im_reason reason = read_str(element, f, &d->strings[i], error);
+        char index[24];
+        snprintf(index, sizeof index, "[%zu]", i);
+        enum im_reason reason = read_str(json_array_get(v, i), f, index, &d->strings[i], error);
         if (reason != IM_OK)
             return reason;
     }
@@ -176,7 +176,7 @@ static enum im_reason read_field(const json_t *v, const struct im_json_field *f,
     void *at = (char *)cmd + f->offset;
     switch (f->type) {
     case IM_JSON_STR:
-        return read_str(v, f, at, error);
+        return read_str(v, f, "", at, error);
     case IM_JSON_POS:
         return read_pos(v, f, at, error);
     case IM_JSON_U64:

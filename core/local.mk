@@ -54,8 +54,8 @@ core_libimcore_a_SOURCES = \
 	core/str.c core/str.h \
 	core/suggest.c core/suggest.h \
 	core/sweep.c \
-	core/transport.h \
 	core/thread.c core/thread.h \
+	core/transport.h \
 	core/tbl/changes.def \
 	core/tbl/config.def \
 	core/tbl/counters.def \

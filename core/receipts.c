@@ -137,15 +137,19 @@ static void not_due(struct im_core *core, struct im_user *user)
     core->receiver_count--;
 }
 
+static void tell_now(struct im_core *core, struct im_user *user)
+{
+    not_due(core, user);
+    flush_user(core, user, NULL);
+}
+
 /* There is no room for more: what was received already is told now, and the oldest of what was not is forgotten. */
 static void tell_or_drop(struct im_core *core, struct im_user *user)
 {
-    if (user->fresh[0].pos <= user->received_pos) {
-        not_due(core, user);
-        flush_user(core, user, NULL);
-    } else {
+    if (user->fresh[0].pos <= user->received_pos)
+        tell_now(core, user);
+    else
         drop_oldest(user, 1);
-    }
 }
 
 void im_receipt_fresh(struct im_core *core, struct im_user *user, const struct im_event *e)
@@ -185,8 +189,7 @@ static void flush_some(struct im_core *core, size_t most)
     for (struct im_user *user; most > 0 && (user = core->receivers); most--) {
         if (core->mono_ms - user->receipts_ms < wait_ms)
             return;
-        not_due(core, user);
-        flush_user(core, user, NULL);
+        tell_now(core, user);
     }
 }
 
@@ -207,17 +210,14 @@ void im_receipts_tick(struct im_core *core)
 
 void im_receipts_flush(struct im_core *core)
 {
-    for (struct im_user *user; (user = core->receivers);) {
-        not_due(core, user);
-        flush_user(core, user, NULL);
-    }
+    while (core->receivers)
+        tell_now(core, core->receivers);
 }
 
 void im_receipts_forget(struct im_core *core, struct im_user *user)
 {
     if (user->receipts_due)
-        flush_user(core, user, NULL);
-    not_due(core, user);
+        tell_now(core, user);
     drop_oldest(user, user->fresh_count);
 }
 

@@ -176,7 +176,6 @@ static void put(struct append *a, struct im_mem_conv *conv)
     slot->messages = messages + (a->event->type == IM_EV_MSG && !msg->hidden);
     msg->seq = im_mem_last_seq(conv);
     *record = (struct im_mem_record){keep(a), conv, a->from, a->to, a->user};
-    a->m->events++;
     if (msg->cid.p && !a->sent_hashed) /* the sender was not there yet */
         a->sent_hash = im_mem_sent_hash(a->m, a->from, msg->cid);
     if (msg->cid.p)

@@ -20,6 +20,7 @@ struct im_mem_record *im_mem_log_push(struct im_memory *m)
         im_mem_list_add(&m->log, b);
     }
     ((struct im_mem_records *)m->log.items[block_of(m, pos)])->live++;
+    m->events++;
     return im_mem_record(m, pos);
 }
 
@@ -56,8 +57,10 @@ void im_mem_log_erase(struct im_memory *m, uint64_t pos)
 
 void im_mem_log_end(struct im_memory *m)
 {
-    for (uint64_t pos = m->log_base + 1; pos <= im_mem_head(m); pos++)
-        if (im_mem_log_has(m, pos))
-            im_mem_kept_drop(m, &im_mem_record(m, pos)->kept);
+    for (size_t n = 0; n < m->log.count; n++) {
+        struct im_mem_records *b = m->log.items[n];
+        for (size_t i = 0; b && i < IM_MEM_BLOCK_RECORDS && n * IM_MEM_BLOCK_RECORDS + i < m->log_count; i++)
+            im_mem_kept_drop(m, &b->at[i].kept);
+    }
     free(m->log.items);
 }

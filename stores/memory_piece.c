@@ -18,7 +18,7 @@
 struct im_mem_ahead {
     pthread_t thread;
     sem_t asked;
-    bool waited_for;       /* the core's thread alone: asked for, and not taken yet */
+    atomic_bool working;   /* from the asking on */
     _Atomic(char *) piece; /* touched, and nobody's yet; or NULL */
     atomic_bool closing;
 };
@@ -57,8 +57,10 @@ static void *touch_forever(void *arg)
 {
     struct im_mem_ahead *a = arg;
     pthread_setschedparam(pthread_self(), SCHED_IDLE, &(struct sched_param){0}); /* if it may */
-    while (is_asked(a))
+    while (is_asked(a)) {
         atomic_store(&a->piece, touched_piece());
+        atomic_store(&a->working, false);
+    }
     return NULL;
 }
 
@@ -78,23 +80,15 @@ void im_mem_piece_ahead(struct im_mem_ahead **at)
 {
     struct im_mem_ahead *a = *at ? *at : start();
     *at = a;
-    if (a == NULL || a->waited_for)
+    if (a == NULL || atomic_load(&a->working) || atomic_load(&a->piece))
         return;
-    a->waited_for = true;
+    atomic_store(&a->working, true);
     sem_post(&a->asked);
-}
-
-static char *take_touched(struct im_mem_ahead *a)
-{
-    char *piece = a ? atomic_exchange(&a->piece, NULL) : NULL;
-    if (piece)
-        a->waited_for = false;
-    return piece;
 }
 
 char *im_mem_piece_take(struct im_mem_ahead *a, bool small_pages)
 {
-    char *piece = take_touched(a);
+    char *piece = a ? atomic_exchange(&a->piece, NULL) : NULL;
     if (piece == NULL)
         piece = map_piece(small_pages ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
     if (piece == NULL)

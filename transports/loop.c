@@ -224,7 +224,7 @@ static void trim_blocks(struct im_timer *timer)
 
 struct im_queue_pool *im_loop_blocks(struct im_loop *loop, uint64_t spare_ms)
 {
-    if (!loop->trim.link) {
+    if (!loop->trim.link || loop->spare_ms != spare_ms) {
         loop->spare_ms = spare_ms;
         im_timer_start(loop, &loop->trim, spare_ms, trim_blocks);
     }

@@ -187,6 +187,7 @@ static void what_is_wrong_is_said(void **state)
         {"{\"op\":\"ack\",\"pos\":\"9223372036854775808\"}", IM_BAD_FIELD, "pos: must be a position"},
         {"{\"op\":\"presence\",\"users\":\"a\"}", IM_BAD_FIELD, "users: must be an array"},
         {"{\"op\":\"presence\",\"users\":[1]}", IM_BAD_FIELD, "users[0]: must be a string"},
+        {"{\"op\":\"presence\",\"users\":[\"a\",\"b\\u0000\"]}", IM_BAD_FIELD, "users[1]: NUL is not allowed"},
         {"{\"op\":\"hello\",\"lang\":\"12345678901234567\"}", IM_TOO_LONG, "lang: at most 16 bytes"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -97,6 +97,20 @@ static void no_receipt_waits_when_everybody_is_sent_away(void **state)
     leave(&t);
 }
 
+static void no_receipt_waits_when_people_are_sent_away_one_by_one(void **state)
+{
+    struct world *w = *state;
+    struct two t;
+    enter(w, &t);
+    wire_say(&t.a, "{\"op\":\"send\",\"to\":\"bob\",\"text\":\"1\"}");
+    wire_settle(&t.b);
+    im_core_drain_slowly(w->core, 1000);
+    world_time(w, 100);
+    const char *heard = wire_heard(&t.a), *receipt = strstr(heard, "\"received\":1"), *bye = strstr(heard, "\"bye\"");
+    assert_true(receipt && bye && receipt < bye);
+    leave(&t);
+}
+
 /* Whoever waits for an answer that does not come changes nothing for those who get theirs. */
 static void receipts_that_go_along_are_gathered_too(void **state)
 {
@@ -532,6 +546,7 @@ int main(void)
         world_test(the_sender_learns_what_has_arrived_once_for_many),
         world_test(a_receipt_goes_along_with_an_answer),
         world_test(no_receipt_waits_when_everybody_is_sent_away),
+        world_test(no_receipt_waits_when_people_are_sent_away_one_by_one),
         world_test(receipts_that_go_along_are_gathered_too),
         world_test(an_answer_takes_nobody_else_s_receipt_along),
         world_test(receipts_that_fall_due_together_are_spread_over_turns),

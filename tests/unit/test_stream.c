@@ -894,12 +894,15 @@ static void blocks_stay_as_long_as_they_are_needed(void **state)
 static void an_idle_loop_has_no_blocks(void **state)
 {
     struct world *w = *state;
-    w->config->spare_buffers_ms = 100;
+    w->config->spare_buffers_ms = 3600000; /* until it is reloaded */
     until_ready(w);
     im_stream_write(w->stream, "a", 1);
     UNTIL(&w->stage, im_stream_queued(w->stream) == 0);
-    const struct im_queue_pool *pool = im_loop_blocks(im_loop_of(&w->env), 100);
+    const struct im_queue_pool *pool = im_loop_blocks(im_loop_of(&w->env), 3600000);
     assert_int_equal(spare(pool), 1);
+    w->config->spare_buffers_ms = 100;
+    im_stream_write(w->stream, "b", 1);
+    UNTIL(&w->stage, im_stream_queued(w->stream) == 0);
     UNTIL(&w->stage, spare(pool) == 0);
 }
 
