@@ -271,6 +271,7 @@ def test_what_was_mistyped_is_a_usage_error_with_advice(shared, words, said):
 @pytest.mark.parametrize("words, said", [
     (["tail", "events", "-c", "2"], "tail has no -c (after -- a word is taken as it is); see: imctl help tail"),
     (["log", "level", "--nonsense=x"], "log level has no --nonsense=x"),
+    (["status", "--json"], "status has no --json: before the command, imctl has it; see: imctl help status"),
     (["history", "delete", "ann"], "history delete asks first, and there is nobody to ask: say -y, or -n"),
     (["-y", "status"], "status has no -y; see: imctl help status"),
     (["log", "level", "info", "store", "1s", "more"], 'log level takes no "more"'),

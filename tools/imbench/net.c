@@ -35,6 +35,11 @@ static bool resolve(struct endpoint *e, const char **problem)
         colon[-1] = '\0';
         name++;
     }
+    uint64_t port;
+    if (!im_str_u64(im_str(colon + 1), &port) || port < 1 || port > UINT16_MAX) {
+        *problem = "needs a port from 1 to 65535";
+        return false;
+    }
     int rc = getaddrinfo(name, colon + 1, &hints, &found);
     if (rc != 0) {
         *problem = gai_strerror(rc);

@@ -231,6 +231,8 @@ static int complete(struct options *o, bool dialect_told)
         return wrong("--resume: is for wss:// and tls://");
     if (o->messages && s->timed)
         return wrong("--messages: %s is measured for a time", s->name);
+    if (o->time_ns == 0)
+        return wrong("--time: must be more than 0");
     if (o->connections % 2 != 0)
         return wrong("--connections: must be even, as people come in twos");
     if (o->connections < s->least)

@@ -12,6 +12,7 @@
 #include "core/config.h"
 #include "core/suggest.h"
 #include "tools/imctl/client.h"
+#include "tools/imctl/options.h"
 #include "tools/imctl/secret.h"
 
 /* A command's name has so many words at most. */
@@ -274,6 +275,8 @@ static int read_word(struct reading *r)
         return set_value(r->params, arg, equals + 1);
     if (arg)
         return set_option(r, arg);
+    if (options_has(word))
+        return command_misused(r->command, "has no %.80s: before the command, imctl has it", word);
     if (looks_like_option(word))
         return command_misused(r->command, "has no %.80s (after -- a word is taken as it is)", word);
     return set_positional(r, word);

@@ -28,6 +28,14 @@ static const struct option longs[] = {
     {"complete", no_argument, NULL, 'c'},     {0},
 };
 
+bool options_has(const char *word)
+{
+    for (const struct option *o = longs; o->name; o++)
+        if (strncmp(word, "--", 2) == 0 && strcmp(word + 2, o->name) == 0)
+            return true;
+    return false;
+}
+
 void options_init(struct options *options)
 {
     const char *socket = getenv("IMCTL_SOCKET");

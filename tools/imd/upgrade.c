@@ -122,7 +122,7 @@ static enum im_reason may_begin(const struct imd *imd, struct im_error *error)
     if (imd->state != IMD_RUNNING)
         return im_fail(error, IM_DRAIN, "the server is %s", imd_state_name(imd));
     if (imd->config->store_kind == IM_STORE_MEMORY)
-        return im_fail(error, IM_CONFIG, "store.kind is memory, and all it holds would be lost: restart the server");
+        return im_fail(error, IM_CONFIG, "store.kind is memory: all it holds would be lost, as it is with a restart");
     return IM_OK;
 }
 
