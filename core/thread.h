@@ -3,8 +3,8 @@
 
 #include <pthread.h>
 
-/* Starts a thread that no signal comes to: signals are for the one that began. The name, up to 15 bytes, is what `top
- * -H` and debuggers show. 0, or the errno value of the failure. */
+/* Starts a thread that no signal comes to: signals are for the one that began. The name, up to 15 bytes, is for whoever
+ * looks at the process from outside. 0, or the errno value of the failure. */
 int im_thread_start(pthread_t *, const char *name, void *(*run)(void *arg), void *arg);
 
 #endif

@@ -6,22 +6,23 @@
 /* The log: records in the order of their positions, in blocks, so that it grows without being copied. A block goes when
  * it is full and all its events are erased, wherever it is: one old message that is kept holds no others. */
 
-static size_t block_of(const struct im_memory *m, uint64_t pos)
-{
-    return (size_t)(pos - 1 - m->log_base) / IM_MEM_BLOCK_RECORDS;
-}
-
 struct im_mem_record *im_mem_log_push(struct im_memory *m)
 {
-    uint64_t pos = m->log_base + ++m->log_count;
-    if (block_of(m, pos) == m->log.count) {
+    size_t at = m->log_count++;
+    if (at / IM_MEM_BLOCK_RECORDS == m->log.count) {
         struct im_mem_records *b = im_mem_block_take(&m->blocks);
         b->live = 0;
         im_mem_list_add(&m->log, b);
     }
-    ((struct im_mem_records *)m->log.items[block_of(m, pos)])->live++;
+    struct im_mem_records *last = m->log.items[m->log.count - 1];
+    last->live++;
     m->events++;
-    return im_mem_record(m, pos);
+    return &last->at[at % IM_MEM_BLOCK_RECORDS];
+}
+
+static size_t block_of(const struct im_memory *m, uint64_t pos)
+{
+    return (size_t)(pos - 1 - m->log_base) / IM_MEM_BLOCK_RECORDS;
 }
 
 bool im_mem_log_has(const struct im_memory *m, uint64_t pos)

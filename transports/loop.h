@@ -49,8 +49,8 @@ uint64_t im_loop_turn_ms(const struct im_loop *);
 /* What every plain stream of the loop reads into; its content lasts until the next of them reads. */
 #define IM_LOOP_BUFFER (16 * 1024)
 uint8_t *im_loop_buffer(struct im_loop *);
-/* And the blocks in which they gather what they write; transports/stream_queue.h. Those that were not
- * needed for so long are freed. */
+/* And the blocks in which they gather what they write; transports/stream_queue.h. Those that were not needed
+ * for so long are freed. */
 struct im_queue_pool *im_loop_blocks(struct im_loop *, uint64_t spare_ms);
 
 /* A coarse one-shot timer: fires up to IM_TIMER_GRAIN_MS late, never early. Start and stop cost O(1). */

@@ -527,6 +527,8 @@ def test_the_socket_for_reading_does_not(imd):
 def test_many_in_a_row_leave_no_descriptor(imd):
     server = imd({"log": {"level": "warn"}})
     pid = server.process.pid
-    for _ in range(20):
+    counts = []
+    for _ in range(10):
         assert server.imctl("upgrade")["pid"] == pid
-    assert len(os.listdir(f"/proc/{pid}/fd")) < 40
+        counts.append(len(os.listdir(f"/proc/{pid}/fd")))
+    assert max(counts) < min(counts) + 5, counts  # imctl's socket may still be there, or not
